@@ -1,0 +1,1 @@
+"""The leaf of the house: models, SQL, the event catalogue and the outbox."""

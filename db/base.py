@@ -1,0 +1,61 @@
+"""Declarative base, constraint names, prefixed ids and UTC timestamps."""
+
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+import uuid_utils
+from sqlalchemy import DateTime, MetaData
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+IdPrefix = Literal["usr", "crs", "gol", "tsk", "cs", "evt", "emb", "opr", "bat", "run", "crt"]
+
+ID_LENGTH: Final = 36
+
+NAMING_CONVENTION: Final = {
+    "ix": "idx_%(table_name)s_%(column_0_N_name)s",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+    "fk": "%(table_name)s_%(column_0_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+
+
+def new_id(prefix: IdPrefix) -> str:
+    """Return `<prefix>_<uuid7 hex>`: at most 36 characters, ascending in time."""
+    return f"{prefix}_{uuid_utils.uuid7().hex}"
+
+
+def utc_now() -> datetime:
+    """Return the present moment as an aware UTC datetime."""
+    return datetime.now(UTC)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """Store an aware datetime in a `TIMESTAMP` column that holds UTC.
+
+    Raises ValueError for a naive value, whose zone nobody knows.
+    """
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware datetime into the naive UTC one that the column holds."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime cannot be stored: its time zone is unknown")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Mark what the column holds as UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of every mapped class."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map: dict[Any, Any] = {datetime: UTCDateTime}  # noqa: RUF012 - SQLAlchemy's own contract

@@ -1,0 +1,187 @@
+"""The manifest: which events are frozen into which Parquet file, and who may write it.
+
+PostgreSQL is the truth about the lake. A batch is `frozen` (its events and its name are fixed, and
+some sink holds a lease on it), then `done` (its file is in place). Every take-over raises `epoch`,
+and what an earlier holder still does is refused. Leases run by the database's clock.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """The events of one family and one UTC month that make one file, as held in one `epoch`."""
+
+    id: str
+    family: str
+    year: int
+    month: int
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventRow:
+    """One event as it leaves; `payload` and `metadata` are JSON text, `created_at` is UTC."""
+
+    id: str
+    event_type: str
+    user_id: str | None
+    entity_type: str | None
+    entity_id: str | None
+    created_at: datetime
+    payload: str
+    metadata: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchFile:
+    """A file of the lake: `path` is relative to the lake and begins with `events/`."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backlog:
+    """What waits for a sink; `waiting` stops counting at the limit that was asked for."""
+
+    waiting: int
+    distance: timedelta | None
+    expired: int
+
+
+# Claiming is by flag, never by a cursor (`id > last`): ids ascend, but commits do not, and what
+# commits behind a cursor is lost. `created_at` holds UTC, so its month is the UTC month.
+FREEZE: Final = text("""
+with claimed as materialized (
+    select id, split_part(event_type::text, '.', 1) as family,
+           date_trunc('month', created_at) as month
+    from events
+    where batch_id is null
+    order by id
+    limit :limit
+    for update skip locked
+), batches as materialized (
+    select 'bat_' || replace(gen_random_uuid()::text, '-', '') as id, family, month
+    from claimed
+    group by family, month
+), manifest as (
+    insert into parquet_batches (id, family, year, month, state, epoch, lease_until)
+    select id, family, extract(year from month)::int, extract(month from month)::int,
+           'frozen', 1, now() at time zone 'utc' + :lease
+    from batches
+    returning id, family, year, month, epoch
+), frozen as (
+    update events
+    set batch_id = batches.id
+    from claimed join batches using (family, month)
+    where events.id = claimed.id
+)
+select id, family, year, month, epoch from manifest order by year, month, family
+""")
+
+RECLAIM: Final = text("""
+update parquet_batches
+set epoch = epoch + 1, lease_until = now() at time zone 'utc' + :lease
+where id in (
+    select id from parquet_batches
+    where state = 'frozen' and lease_until < now() at time zone 'utc'
+    order by lease_until
+    limit :limit
+    for update skip locked
+)
+returning id, family, year, month, epoch
+""")
+
+READ: Final = text("""
+select id, event_type::text as event_type, user_id, entity_type, entity_id,
+       created_at at time zone 'utc' as created_at,
+       payload::text as payload, metadata::text as metadata
+from events
+where batch_id = :id
+order by events.created_at, id
+""")
+
+STATE: Final = text("select state from parquet_batches where id = :id and epoch = :epoch")
+
+FINISH: Final = text("""
+with finished as (
+    update parquet_batches
+    set state = 'done', path = :path, rows = :rows, bytes = :bytes, sha256 = :sha256,
+        done_at = clock_timestamp() at time zone 'utc'
+    where id = :id and epoch = :epoch and state = 'frozen'
+    returning id, path, done_at
+)
+update events
+set processed_at = finished.done_at, parquet_path = finished.path
+from finished
+where events.batch_id = finished.id
+""")
+
+BACKLOG: Final = text("""
+select (select count(*) from (select from events where batch_id is null limit :limit) w) as waiting,
+       (select greatest(age, -age)
+        from (select now() at time zone 'utc' - created_at as age
+              from events where batch_id is null order by id limit 1) oldest) as distance,
+       (select count(*) from parquet_batches
+        where state = 'frozen' and lease_until < now() at time zone 'utc') as expired
+""")
+
+
+def freeze(connection: Connection, limit: int, *, lease: timedelta) -> list[Batch]:
+    """Put up to `limit` unbatched events into new batches, held for `lease`, and return these.
+
+    One batch for each family and UTC month. Events that another sink is claiming are passed over.
+    """
+    rows = connection.execute(FREEZE, {"limit": limit, "lease": lease})
+    return [Batch(**row) for row in rows.mappings()]
+
+
+def reclaim(connection: Connection, limit: int, *, lease: timedelta) -> list[Batch]:
+    """Take over up to `limit` frozen batches whose lease has expired, in a new epoch."""
+    rows = connection.execute(RECLAIM, {"limit": limit, "lease": lease})
+    return [Batch(**row) for row in rows.mappings()]
+
+
+def read(connection: Connection, batch: Batch) -> list[EventRow]:
+    """Return the events of `batch` in the order of its file: `created_at`, then `id`."""
+    rows = connection.execute(READ, {"id": batch.id})
+    return [EventRow(**row) for row in rows.mappings()]
+
+
+def is_held(connection: Connection, batch: Batch) -> bool:
+    """Tell whether `batch` is still to be written in the epoch that the caller holds."""
+    return _state(connection, batch) == "frozen"
+
+
+def is_done(connection: Connection, batch: Batch) -> bool:
+    """Tell whether `batch` was finished in the epoch that the caller holds."""
+    return _state(connection, batch) == "done"
+
+
+def _state(connection: Connection, batch: Batch) -> str | None:
+    found = connection.execute(STATE, {"id": batch.id, "epoch": batch.epoch}).scalar()
+    return None if found is None else str(found)
+
+
+def finish(connection: Connection, batch: Batch, *, file: BatchFile) -> int:
+    """Make `file` the truth about `batch`; return its events' number, 0 if its epoch is over."""
+    values = {"id": batch.id, "epoch": batch.epoch, "path": file.path, "rows": file.rows}
+    done = connection.execute(FINISH, values | {"bytes": file.bytes, "sha256": file.sha256})
+    return done.rowcount
+
+
+def backlog(connection: Connection, limit: int) -> Backlog:
+    """Return what waits: events (counted up to `limit`) and batches whose lease has expired.
+
+    `distance` is how far the first waiting event's `created_at` is from now, on either side: an
+    event that a fast clock dated into the future must not wait for the future.
+    """
+    row = connection.execute(BACKLOG, {"limit": limit}).mappings().one()
+    return Backlog(**row)

@@ -1,0 +1,82 @@
+"""Engines and sessions; plain parameters, no settings.
+
+Every connection speaks UTC and carries what retrieval rests on: the `vector` type in binary form,
+HNSW's iterative scan, and custom plans (a generic plan hides the owner's size from the planner).
+"""
+
+from typing import Any, Final
+
+from pgvector.psycopg import register_vector_async
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+DRIVER: Final = "postgresql+psycopg"
+CONNECT_TIMEOUT_SECONDS: Final = 3
+RETRIEVAL_OPTIONS: Final = (
+    "-c timezone=UTC -c plan_cache_mode=force_custom_plan "
+    "-c hnsw.iterative_scan=relaxed_order -c hnsw.ef_search=200"
+)
+UTC_OPTIONS: Final = "-c timezone=UTC"
+
+Sessions = async_sessionmaker[AsyncSession]
+UNAVAILABLE: Final = (DBAPIError, PoolTimeout)
+
+
+def database_url(url: str) -> str:
+    """Return `url` with our one driver, whatever the scheme says (`postgres://`, `postgresql://`).
+
+    Raises ValueError where it is no PostgreSQL URL.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ValueError(f"not a PostgreSQL URL: it begins with {parsed.drivername}://")
+    return parsed.set(drivername=DRIVER).render_as_string(hide_password=False)
+
+
+def conninfo(url: str) -> str:
+    """Return `url` as libpq reads it, for psycopg itself and for psql."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def make_engine(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0) -> AsyncEngine:
+    """Return an engine of `pool_size` connections; a caller waits `pool_timeout` s for one."""
+    engine = create_async_engine(
+        database_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=pool_timeout,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"options": RETRIEVAL_OPTIONS, "connect_timeout": CONNECT_TIMEOUT_SECONDS},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _register_vector(connection: Any, _record: Any) -> None:
+        connection.run_async(register_vector_async)
+
+    return engine
+
+
+def make_sync_engine(url: str, *, pool_size: int = 2) -> Engine:
+    """Return a blocking engine, for the processes that carry events away."""
+    return create_engine(
+        database_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"options": UTC_OPTIONS, "connect_timeout": CONNECT_TIMEOUT_SECONDS},
+    )
+
+
+def make_sessions(engine: AsyncEngine) -> Sessions:
+    """Return a factory of sessions; `async with sessions.begin()` is one transaction."""
+    return async_sessionmaker(engine, expire_on_commit=False)

@@ -1,0 +1,78 @@
+"""Finished operations: behind every write of the agent stands one row, so none is done twice."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.models import Operation
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An operation that was done before: what was asked, by hash, and what was answered."""
+
+    request_hash: str
+    result: dict[str, Any]
+
+
+def make_operation_id(user_id: str, kind: str, key: str) -> str:
+    """Return the id that this user's `key` has for this kind of operation, 36 characters."""
+    digest = hashlib.sha256("\0".join((user_id, kind, key)).encode()).hexdigest()
+    return f"opr_{digest[:32]}"
+
+
+def request_hash(request: dict[str, Any]) -> str:
+    """Return the SHA-256 of a request's canonical JSON."""
+    canonical = json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class Operations:
+    """One owner's finished operations."""
+
+    def __init__(self, session: AsyncSession, user_id: str) -> None:
+        self._session = session
+        self._user_id = user_id
+
+    async def find(self, operation_id: str) -> Finished | None:
+        """Return the operation if it is finished."""
+        row = (
+            await self._session.execute(
+                select(Operation.request_hash, Operation.result).where(
+                    Operation.id == operation_id, Operation.user_id == self._user_id
+                )
+            )
+        ).one_or_none()
+        return None if row is None else Finished(*row)
+
+    async def claim(self, operation_id: str, *, kind: str, request_hash: str, at: datetime) -> bool:
+        """Begin the operation in this transaction; False where it was finished before.
+
+        A second transaction with the same id waits here for the first one's end.
+        """
+        claimed = await self._session.scalar(
+            insert(Operation)
+            .values(
+                id=operation_id,
+                user_id=self._user_id,
+                kind=kind,
+                request_hash=request_hash,
+                result={},
+                created_at=at,
+            )
+            .on_conflict_do_nothing()
+            .returning(Operation.id)
+        )
+        return claimed is not None
+
+    async def finish(self, operation_id: str, result: dict[str, Any]) -> None:
+        """Keep the answer of an operation begun in this transaction."""
+        await self._session.execute(
+            update(Operation).where(Operation.id == operation_id).values(result=result)
+        )

@@ -1,0 +1,93 @@
+"""One owner's tasks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.enums import TaskStatus
+from db.keyset import Position, newest_first
+from db.models import Task
+
+
+@dataclass(frozen=True)
+class TaskCounts:
+    """Tasks of a goal: those not skipped, and those of them that are done."""
+
+    counted: int
+    completed: int
+
+
+class Tasks:
+    """The tasks of one owner; nobody else's can be read or changed through it."""
+
+    def __init__(self, session: AsyncSession, user_id: str) -> None:
+        self._session = session
+        self._user_id = user_id
+
+    def add(self, task: Task) -> None:
+        """Add a new task as this owner's."""
+        task.user_id = self._user_id
+        self._session.add(task)
+
+    async def get(self, task_id: str) -> Task | None:
+        """Return the task, or None where this owner has no such one."""
+        return await self._session.scalar(
+            select(Task).where(Task.id == task_id, Task.user_id == self._user_id)
+        )
+
+    async def lock(self, task_id: str) -> Task | None:
+        """Return the task as it is now, held until the transaction ends.
+
+        Hold the goal first, where there is one: everybody takes the two in that order.
+        """
+        return await self._session.scalar(
+            select(Task)
+            .where(Task.id == task_id, Task.user_id == self._user_id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+
+    async def page(
+        self,
+        *,
+        limit: int,
+        after: Position | None,
+        status: TaskStatus | None,
+        goal_id: str | None,
+    ) -> Sequence[Task]:
+        """Return at most `limit` tasks, newest first, from behind `after`."""
+        statement = select(Task).where(Task.user_id == self._user_id)
+        if status is not None:
+            statement = statement.where(Task.status == status)
+        if goal_id is not None:
+            statement = statement.where(Task.goal_id == goal_id)
+        found = await self._session.scalars(newest_first(statement, Task, after=after, limit=limit))
+        return found.all()
+
+    async def ids_of_goal(self, goal_id: str) -> Sequence[str]:
+        """Return the ids of a goal's tasks."""
+        found = await self._session.scalars(
+            select(Task.id).where(Task.goal_id == goal_id, Task.user_id == self._user_id)
+        )
+        return found.all()
+
+    async def count_of_goal(self, goal_id: str) -> TaskCounts:
+        """Count a goal's tasks."""
+        counted, completed = (
+            await self._session.execute(
+                select(
+                    func.count().filter(Task.status != TaskStatus.SKIPPED),
+                    func.count().filter(Task.status == TaskStatus.COMPLETED),
+                ).where(Task.goal_id == goal_id, Task.user_id == self._user_id)
+            )
+        ).one()
+        return TaskCounts(counted=counted, completed=completed)
+
+    async def delete(self, task_id: str) -> bool:
+        """Delete the task and its code; False where there is no such task."""
+        deleted = await self._session.scalar(
+            delete(Task).where(Task.id == task_id, Task.user_id == self._user_id).returning(Task.id)
+        )
+        return deleted is not None

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Runs the database migrations; alembic/README says which database.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+    cat <<'HELP'
+Usage: ./migrate.sh COMMAND
+
+  upgrade          apply every migration that is missing
+  downgrade        undo the last migration
+  current          show the revision of the database
+  history          list all revisions
+  create "msg"     write the next migration, from what changed in db/models.py
+  reset [--yes]    DELETE ALL DATA: undo every migration, then apply them again; asks first
+  help             show this text
+
+The database is DATABASE_URL (environment or .env), else the embedded PostgreSQL in GOALS_HOME.
+HELP
+}
+
+run_alembic() {
+    if [[ -x .venv/bin/alembic ]]; then
+        .venv/bin/alembic "$@"
+    elif command -v poetry >/dev/null; then
+        poetry run alembic "$@"
+    elif command -v alembic >/dev/null; then
+        alembic "$@"
+    else
+        echo "alembic is not installed: run 'poetry install' first" >&2
+        exit 127
+    fi
+}
+
+confirm_reset() {
+    [[ "${1:-}" == "--yes" ]] && return
+    if [[ ! -t 0 ]]; then
+        echo "reset deletes all data, and there is no terminal to ask at: pass --yes" >&2
+        exit 1
+    fi
+    local answer
+    read -r -p "Delete all data and build the tables again? Type 'yes': " answer
+    if [[ "$answer" != "yes" ]]; then
+        echo "Nothing was changed." >&2
+        exit 1
+    fi
+}
+
+case "${1:-help}" in
+    upgrade) run_alembic upgrade head ;;
+    downgrade) run_alembic downgrade -1 ;;
+    current) run_alembic current ;;
+    history) run_alembic history --verbose ;;
+    create)
+        if [[ -z "${2:-}" ]]; then
+            echo 'say what changes: ./migrate.sh create "add a column"' >&2
+            exit 2
+        fi
+        run_alembic revision --autogenerate -m "$2"
+        ;;
+    reset)
+        confirm_reset "${2:-}"
+        run_alembic downgrade base
+        run_alembic upgrade head
+        ;;
+    help | -h | --help) usage ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+esac

@@ -1,0 +1,108 @@
+"""PostgreSQL for tests: one server a session, migrated once, and a fresh copy for each test.
+
+`GOALS_TEST_DATABASE_URL` names a server (its role may create databases); without it, the embedded
+one runs in a temporary folder and listens on a Unix socket only.
+"""
+
+import contextlib
+import os
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import pytest_asyncio
+from psycopg import sql
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.migrations import migrate
+from db.embedded import open_embedded
+from db.engine import Sessions, conninfo, make_engine, make_sessions
+from db.engine import database_url as normalise
+
+
+def connect(url: str) -> psycopg.Connection:
+    """Open a connection to `url` that commits each statement."""
+    return psycopg.connect(conninfo(url), autocommit=True)
+
+
+@contextlib.contextmanager
+def open_database(server_url: str, *, template: str = "template1") -> Iterator[str]:
+    """Make a database as a copy of `template`, yield its URL and drop it, whoever is connected."""
+    name = f"goals_{uuid.uuid4().hex}"
+    create = sql.SQL("create database {} template {}")
+    drop = sql.SQL("drop database {} with (force)")
+    with connect(server_url) as connection:
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+    try:
+        yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with connect(server_url) as connection:
+            connection.execute(drop.format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def data_folder() -> Iterator[Path]:
+    """Yield a folder for an embedded server, which runs as another user where the test is root.
+
+    Not `tmp_path`: whenever pytest starts, it takes that user's way into all of them back.
+    """
+    with tempfile.TemporaryDirectory(prefix="goals-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """Yield the URL of the server's own `postgres` database, or of the one that is given."""
+    given = os.environ.get("GOALS_TEST_DATABASE_URL")
+    if given:
+        yield normalise(given)
+        return
+
+    with (
+        tempfile.TemporaryDirectory(prefix="goals-", ignore_cleanup_errors=True) as folder,
+        open_embedded(Path(folder) / "pg", database="postgres") as url,
+    ):
+        with connect(url) as connection:
+            connection.execute("alter system set fsync = off")
+            connection.execute("select pg_reload_conf()")
+        yield url
+
+
+@pytest.fixture(scope="session")
+def template_database(server_url: str) -> Iterator[str]:
+    """Yield the name of a database that the real migrations brought to head, once."""
+    with open_database(server_url) as url:
+        migrate(url)
+        yield str(make_url(url).database)
+
+
+@pytest.fixture
+def empty_database_url(server_url: str) -> Iterator[str]:
+    """Yield the URL of a database with nothing in it."""
+    with open_database(server_url) as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(server_url: str, template_database: str) -> Iterator[str]:
+    """Yield the URL of a migrated database that this test has for itself."""
+    with open_database(server_url, template=template_database) as url:
+        yield url
+
+
+@pytest_asyncio.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """Yield an engine for `database_url`."""
+    engine = make_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def sessions(engine: AsyncEngine) -> Sessions:
+    """Return a factory of sessions on `engine`."""
+    return make_sessions(engine)
