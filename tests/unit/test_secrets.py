@@ -1,0 +1,175 @@
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tools.analysis.secrets import Secret, redact, strip_invisible
+
+CANARY = "q7Zp2LxV9sT4wK8nR3mB"
+HEX = "9f86d081884c7d659a2feaa0c55ad015"
+
+TOKENS = {
+    "aws-key": "AKIAIOSFODNN7EXAMPLE",
+    "github-token": "ghp_" + "a1B2c3" * 6,
+    "gitlab-token": "glpat-" + CANARY,
+    "slack-token": "xoxb-123456789012-" + CANARY,
+    "stripe-key": "sk_live_" + CANARY,
+    "openai-key": "sk-proj-" + CANARY + CANARY,
+    "anthropic-key": "sk-ant-api03-" + CANARY,
+    "google-key": "AIza" + "SyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY",
+    "npm-token": "npm_" + "a1B2c3" * 6,
+    "huggingface-token": "hf_" + "a1B2c3" * 6,
+    "sendgrid-key": f"SG.{CANARY}.{CANARY}",
+    "databricks-token": "dapi" + HEX,
+    "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
+}
+FORMATS = [
+    'password = "{}"',
+    "password: str = '{}'  # pragma: allowlist secret",
+    "DB_PASSWORD={}",
+    "export API_TOKEN={}",
+    "api_key: {}",
+    '{{"apiKey": "{}"}}',
+    'String password = "{}";',
+    "define('DB_PASSWORD', '{}');",
+    'os.environ["API_KEY"] = "{}"',
+    '#define API_KEY "{}"',
+    "<password>{}</password>",
+    "postgres://user:{}@host:5432/db",
+    "redis://:{}@host/0",
+    "mysql --password={} db",
+    "curl -u me:{} https://host/",
+    'curl -H "X-Api-Key: {}" https://host/',
+    "Authorization: Bearer {}",
+    'headers = {{"Authorization": "Bearer {}"}}',
+    'connection.setPassword("{}")',
+    "Server=host;User=me;Password={};Database=db",
+    "host:5432:db:user:{}",
+    "machine host login me password {}",
+    "client_secret := `{}`",
+    ":password => '{}'",
+    "contraseña = '{}'",
+    "# my token: {}",
+    "//registry/:_authToken={}",
+    "AccountName=x;AccountKey={}" + "A" * 30 + "==",
+    'login(user="me", password="{}")',
+    'if token == "{}": pass',
+]
+
+
+@pytest.mark.parametrize("kind", TOKENS)
+def test_a_known_token_is_hidden_by_its_form_alone(kind: str) -> None:
+    redacted = redact(f"x = f({TOKENS[kind]!r})  # nosec, gitleaks:allow\n")
+
+    assert redacted.text == f"x = f('<secret:1:{kind}>')  # nosec, gitleaks:allow\n"
+    assert redacted.found == (Secret(kind, f"<secret:1:{kind}>", 1, 1),)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_random_value_is_hidden_wherever_it_is_given_to_a_secret_name(form: str) -> None:
+    redacted = redact(form.format(CANARY))
+
+    assert CANARY not in redacted.text
+    assert len(redacted.found) == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'password = input("Password: ")',
+        "password = get_password()",
+        "token = tokens[0]",
+        "secret = random.randint(1, 10)",
+        'if password == "secret": pass',
+        'password = os.environ["PASSWORD"]',
+        "PASSWORD=${PASSWORD}",
+        "def check_password(password: str) -> bool:",
+        'assert check_password("abc") is False',
+        'api_key = "your-api-key-here"',
+        "secret_number = 12345678",
+        "http://localhost:8000/a@b",
+        f'digest = "{HEX}"',
+        "password_hash = hashlib.sha256(password.encode()).hexdigest()",
+        "task-management-system-with-tokens",
+        "for token in tokenize(text): pass",
+    ],
+)
+def test_ordinary_code_is_left_as_it_is(code: str) -> None:
+    assert redact(code).text == code
+
+
+def test_a_private_key_keeps_its_line_count() -> None:
+    body = "\n".join(["MIIEowIBAAKCAQEA" + "x" * 48] * 3)
+    text = f"a = 1\n-----BEGIN RSA PRIVATE KEY-----\n{body}\n-----END RSA PRIVATE KEY-----\nb = 2\n"
+
+    redacted = redact(text)
+
+    assert redacted.text == "a = 1\n<secret:1:private-key>\n\n\n\n\nb = 2\n"
+    assert redacted.found == (Secret("private-key", "<secret:1:private-key>", 2, 6),)
+
+
+def test_a_private_key_without_an_end_does_not_swallow_the_code() -> None:
+    text = "-----BEGIN PRIVATE KEY-----\n" + "A" * 64 + "\ndef f(): pass\n"
+
+    assert redact(text).text == "<secret:1:private-key>\n\ndef f(): pass\n"
+
+
+def test_equal_secrets_share_a_placeholder_and_others_do_not() -> None:
+    a, b = TOKENS["aws-key"], TOKENS["github-token"]
+
+    assert redact(f"{a} {b} {a}").text == (
+        "<secret:1:aws-key> <secret:2:github-token> <secret:1:aws-key>"
+    )
+
+
+def test_no_field_of_the_answer_holds_the_value() -> None:
+    assert CANARY not in repr(redact(f'password = "{CANARY}"'))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 1_000_000, "eyJ" * 200_000, "password" * 80_000, "password=a1" * 40_000,
+        "-----BEGIN PRIVATE KEY-----" * 20_000, "a://" * 150_000, "curl " * 100_000,
+        'token("' * 80_000, "a.b_c-" * 100_000, 'token="' + "\\\\" * 200_000,
+    ],
+    ids=range(10),
+)  # fmt: skip
+def test_no_text_makes_the_rules_slow(text: str) -> None:
+    started = time.monotonic()
+
+    redact(text)
+
+    assert time.monotonic() - started < 5
+
+
+_PIECES = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from([*TOKENS.values(), *(form.format(CANARY) for form in FORMATS), "\n", "\r\n"]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_PIECES, max_size=8).map(" ".join))
+def test_lines_stay_and_a_second_pass_finds_nothing(text: str) -> None:
+    redacted = redact(text)
+
+    assert redacted.text.count("\n") == text.count("\n")
+    assert redact(redacted.text).text == redacted.text
+
+
+def test_invisible_characters_are_dropped_and_named() -> None:
+    text, names = strip_invisible("if a\u202e:\u200b # \U000e0041ok\ufeff\u200b\n\tñ é 🙂\r\n")
+
+    assert text == "if a: # ok\n\tñ é 🙂\r\n"
+    assert names == (
+        "U+202E RIGHT-TO-LEFT OVERRIDE",
+        "U+200B ZERO WIDTH SPACE",
+        "U+E0041 TAG CHARACTER",
+        "U+FEFF ZERO WIDTH NO-BREAK SPACE",
+    )
+
+
+def test_visible_text_is_left_as_it_is() -> None:
+    assert strip_invisible("año 你好 🙂 — ok\n") == ("año 你好 🙂 — ok\n", ())

@@ -1,0 +1,204 @@
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tools.analysis.syntax import (
+    MAX_CHARACTERS,
+    SyntaxProblem,
+    SyntaxReport,
+    check_syntax,
+    normalise_language,
+)
+
+SOUND = {
+    "python": "def f(x: int) -> int:\n    return [y for y in range(x)][-1]\n",
+    "javascript": "export const f = async (x) => ({ ...x, y: `${x?.y ?? 1}` });\nclass A { #p = 1 }\n",
+    "typescript": "interface P<T> { x?: T }\nconst f = <T,>(p: P<T>): p is P<T> => true as const;\n",
+    "tsx": "const A = (p: { x: number }) => <div className='a'>{p.x}</div>;\n",
+    "java": "record P(int x) {}\nclass A { static int f(int x) { return switch (x) { default -> 1; }; } }\n",
+    "go": "package main\n\nfunc F[T any](x []T) (int, error) {\n\treturn len(x), nil\n}\n",
+    "rust": "fn f<'a>(x: &'a str) -> Option<&'a str> {\n    let Some(y) = x.get(0..1) else { return None };\n    Some(y)\n}\n",
+    "c": '#include <stdio.h>\nint main(void) { int a[3] = {1, 2, 3}; printf("%d\\n", a[0]); return 0; }\n',
+    "cpp": "#include <vector>\ntemplate <typename T> auto f(std::vector<T> const& x) { return [&] { return x.size(); }(); }\n",
+    "csharp": "var x = 1;\nrecord P(int X);\nclass A { public int F(int x) => x switch { 1 => 2, _ => 3 }; }\n",
+    "php": "<?php\nfunction f(int ...$x): ?int { return $x[0] ?? null; }\n",
+    "ruby": "def f(x)\n  x.map { |y| y + 1 }.select(&:even?)\nend\n",
+    "bash": 'f() {\n  for i in "$@"; do echo "${i%%.*}"; done\n}\n[[ $1 == a* ]] && f "$@"\n',
+    "kotlin": "data class P(val x: Int)\nfun f(x: Int?): Int = x?.let { it + 1 } ?: 0\n",
+    "html": "<!doctype html>\n<html><body><p class='a'>x<br></p></body></html>\n",
+    "css": ".a > b:hover, #c { color: red; margin: 0 auto }\n@media (max-width: 3px) { a { top: 0 } }\n",
+    "sql": "SELECT a.x, count(*) FROM a JOIN b ON a.id = b.id WHERE a.x > 1 GROUP BY a.x ORDER BY 2;\n",
+}
+BROKEN = {
+    "python": "def f(x):\n    return (x\n",
+    "javascript": "const f = (x) => {\n  return x +;\n};\n",
+    "typescript": "const x: number = ;\n",
+    "tsx": "const A = () => <div>x</span>;\n",
+    "java": "class A {\n  int f( { return 1; }\n}\n",
+    "go": "package main\n\nfunc f( {\n}\n",
+    "rust": "fn f() -> i32 {\n    let x = ;\n    1\n}\n",
+    "c": "int main(void) {\n  int x = 1\n  return x;\n}\n",
+    "cpp": "class A { int x }\nint f() { return 1 }\n",
+    "csharp": "class A { int F( => 1; }\n",
+    "php": "<?php\nfunction f( { return 1; }\n",
+    "ruby": "def f(x)\n  x +\n",
+    "bash": "if true; then\n  echo 1\n",
+    "kotlin": "fun f(x: Int { return 1 }\n",
+    "html": "<p <b>x</p\n",
+    "css": ".a { color: ; } }\n",
+    "sql": "SELECT FROM WHERE x = ;\n",
+}
+
+
+@pytest.mark.parametrize("language", SOUND)
+def test_a_sound_program_has_no_problem(language: str) -> None:
+    report = check_syntax(SOUND[language], language)
+
+    assert report == SyntaxReport(language, True, None, ())
+
+
+@pytest.mark.parametrize("language", BROKEN)
+def test_a_broken_program_has_a_problem_inside_its_lines(language: str) -> None:
+    code = BROKEN[language]
+
+    report = check_syntax(code, language)
+
+    assert report.checked
+    assert report.problems
+    lines = code.split("\n")
+    for problem in report.problems:
+        assert 1 <= problem.line <= problem.end_line <= len(lines)
+        assert problem.column >= 1
+        assert problem.text == lines[problem.line - 1].strip()
+
+
+def test_python_says_what_the_compiler_says() -> None:
+    report = check_syntax("x = 1\ndef f(:\n    pass\n", "python")
+
+    assert report.problems == (SyntaxProblem(2, 7, 2, "invalid syntax", "def f(:"),)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "return 1\n",
+        "def f(x, x): pass\n",
+        "1 = x\n",
+        "if x:\nprint(1)\n",
+        "def f():\n\tx\n        y\n",
+    ],
+)
+def test_python_is_compiled_and_not_only_parsed(code: str) -> None:
+    report = check_syntax(code, "python")
+
+    assert len(report.problems) == 1
+
+
+def test_a_missing_token_is_a_problem() -> None:
+    report = check_syntax("int x = 1\n", "c")
+
+    assert [problem.message for problem in report.problems] == ["missing `;`"]
+
+
+def test_a_column_counts_characters_not_bytes() -> None:
+    report = check_syntax("/* áé */ int x = ;\n", "c")
+
+    assert report.problems[0].column == "/* áé */ int x = ;".index("=") + 1
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("py", "python"), ("Python3", "python"), (".PY", "python"), ("js", "javascript"),
+        ("jsx", "javascript"), ("ts", "typescript"), ("tsx", "tsx"), ("c++", "cpp"),
+        ("C#", "csharp"), ("sh", "bash"), ("golang", "go"), ("rs", "rust"), ("rb", "ruby"),
+        ("kt", "kotlin"), ("brainfuck", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_label_is_normalised_by_a_table(label: str, expected: str | None) -> None:
+    assert normalise_language(label) == expected
+
+
+def test_an_unknown_language_is_not_checked_and_says_so() -> None:
+    report = check_syntax("whatever", "brainfuck")
+
+    assert report == SyntaxReport("brainfuck", False, "no grammar for the language 'brainfuck'", ())
+
+
+def test_typescript_with_elements_is_read_as_tsx() -> None:
+    assert check_syntax(SOUND["tsx"], "typescript").problems == ()
+
+
+def test_php_without_an_opening_tag_is_read_as_php() -> None:
+    assert check_syntax("function f($x) { return $x; }\n", "php").problems == ()
+    assert check_syntax("function f($x { return $x; }\n", "php").problems != ()
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python knows the syntax itself")
+@pytest.mark.parametrize(
+    "code", ["def f[T](x: T) -> T:\n    return x\n", "type X = int\n", "x = f'{a['b']}'\n"]
+)
+def test_python_newer_than_ours_is_accepted_by_the_grammar(code: str) -> None:
+    report = check_syntax(code, "python")
+
+    assert (report.checked, report.problems) == (True, ())
+    assert report.reason is not None
+
+
+def test_a_byte_order_mark_is_not_an_error() -> None:
+    assert check_syntax("\ufeffx = 1\n", "python").problems == ()
+
+
+def test_a_null_byte_is_named_with_its_place() -> None:
+    report = check_syntax("x = 1\ny = '\0'\n", "python")
+
+    assert [(p.line, p.message) for p in report.problems] == [(2, "a null byte is not text")]
+
+
+@pytest.mark.parametrize("language", SOUND)
+@pytest.mark.parametrize(
+    "code",
+    [
+        "(" * 100_000, "{" * 100_000, "a" * 400_000, "-" * 100_000 + "1", "a" + ".b" * 100_000,
+        "a<b(" * 20_000, "a\0b", "x = '\ud800'", "\ufeff", "", "\r\r\n", "<" * 50_000,
+    ],
+    ids=range(12),
+)  # fmt: skip
+def test_a_hostile_text_neither_crashes_nor_hangs(language: str, code: str) -> None:
+    started = time.monotonic()
+
+    report = check_syntax(code, language)
+
+    assert report.checked or report.reason
+    assert time.monotonic() - started < 3
+
+
+def test_a_huge_text_is_not_checked_and_says_so() -> None:
+    report = check_syntax("x\n" * MAX_CHARACTERS, "python")
+
+    assert report == SyntaxReport("python", False, "longer than 500000 characters", ())
+
+
+def test_compiling_executes_nothing_and_warns_nobody() -> None:
+    script = (
+        "from tools.analysis.syntax import check_syntax\n"
+        "print(check_syntax('import os\\nos._exit(3)\\nx = \"\\\\d\" is 1\\n', 'python').problems)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "()\n", "")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=300), st.sampled_from([*SOUND, "nothing"]))
+def test_no_text_raises(code: str, language: str) -> None:
+    report = check_syntax(code, language)
+
+    assert all(1 <= problem.line <= problem.end_line for problem in report.problems)

