@@ -1,0 +1,1 @@
+"""The LangGraph state machine and what judges its words."""

@@ -1,0 +1,136 @@
+"""Ask a chat model for JSON of a given shape, and map every way it can fail to one of our errors.
+
+Success needs a `finish_reason` of `stop`: langchain-openai reports a stream that was cut, a refusal
+and a content filter as success with little or no content.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from agent.models import ChatModel, response_format, without_titles
+from tools.errors import (
+    ModelBadOutput,
+    ModelRefused,
+    ModelTimeout,
+    ModelTruncated,
+    ModelUnavailable,
+)
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage, BaseMessage
+
+T = TypeVar("T", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one call, as the model server counted them."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What the model said, parsed, and what it cost."""
+
+    value: T
+    usage: Usage
+
+
+class UnusableAnswer(ModelBadOutput):
+    """The model finished, but its text does not fit; `text` and `usage` serve a repair turn."""
+
+    def __init__(self, detail: str, *, text: str, usage: Usage) -> None:
+        super().__init__(detail)
+        self.text = text
+        self.usage = usage
+
+
+async def ask(
+    chat: ChatModel,
+    messages: "Sequence[BaseMessage]",
+    *,
+    shape: type[T],
+    max_tokens: int,
+    deadline: float,
+) -> Answer[T]:
+    """Return the model's answer as a `shape`, within `max_tokens` tokens and `deadline` seconds.
+
+    Raises ModelTimeout, ModelUnavailable, ModelTruncated, ModelRefused or UnusableAnswer.
+    """
+    schema = without_titles(shape.model_json_schema())
+    bound = chat.model.bind(
+        max_tokens=max_tokens,
+        extra_body={**chat.body, **response_format(shape.__name__, schema)},
+    )
+    try:
+        async with asyncio.timeout(deadline):
+            message: Any = await bound.ainvoke(list(messages))
+    except TimeoutError as error:
+        raise ModelTimeout(f"the model {chat.name} did not finish in {deadline:.0f} s") from error
+    except Exception as error:
+        _raise_as_ours(error, chat.name)
+    return _parsed(message, chat.name, shape)
+
+
+def _parsed(message: "AIMessage", name: str, shape: type[T]) -> Answer[T]:
+    counted = message.usage_metadata
+    usage = Usage(
+        input_tokens=counted["input_tokens"] if counted else 0,
+        output_tokens=counted["output_tokens"] if counted else 0,
+    )
+    reason = message.response_metadata.get("finish_reason")
+    if message.additional_kwargs.get("refusal") or reason == "content_filter":
+        raise ModelRefused(f"the model {name} declined to answer")
+    if reason != "stop":
+        raise ModelTruncated(
+            f"the answer of {name} was cut before its end (finish_reason: {reason})"
+        )
+    text = message.text
+    try:
+        value = shape.model_validate_json(text)
+    except ValidationError as error:
+        raise UnusableAnswer(
+            f"the answer of {name} does not fit {shape.__name__}: {_complaint(error)}",
+            text=text,
+            usage=usage,
+        ) from error
+    return Answer(value, usage)
+
+
+def _complaint(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'answer'}: {problem['msg']}"
+        for problem in error.errors(include_input=False, include_url=False)[:5]
+    )
+
+
+def _raise_as_ours(error: Exception, name: str) -> NoReturn:
+    import openai
+
+    if isinstance(error, openai.APITimeoutError):
+        raise ModelTimeout(f"the model {name} did not answer in time") from error
+    if isinstance(error, openai.APIConnectionError):
+        raise ModelUnavailable(f"the server of the model {name} cannot be reached") from error
+    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+        raise ModelUnavailable(
+            f"the server of the model {name} refuses the key; check OPENAI_API_KEY"
+        ) from error
+    if isinstance(error, openai.NotFoundError):
+        raise ModelUnavailable(
+            f"the server does not know the model {name}; check GOALS_CHAT_MODEL"
+        ) from error
+    if isinstance(error, openai.RateLimitError):
+        raise ModelUnavailable(f"the server of the model {name} limits the rate") from error
+    if isinstance(error, openai.APIStatusError):
+        raise ModelUnavailable(
+            f"the server of the model {name} answered with status {error.status_code}"
+        ) from error
+    raise ModelBadOutput(
+        f"the server of the model {name} answered what is no chat completion"
+    ) from error

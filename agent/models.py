@@ -1,0 +1,101 @@
+"""Chat models: OpenAI-compatible, local and scripted, behind one factory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from tools.http import MAX_RETRIES, HttpClients
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+SCRIPTED_MODEL: Final = "scripted-tutor-1"
+NO_REPETITION: Final = {
+    "dry_multiplier": 0.8,
+    "dry_allowed_length": 4,
+    "dry_sequence_breakers": ['"'],
+}
+"""For llama.cpp's DRY sampler: without it a small model writes the same task again and again."""
+
+
+@dataclass(frozen=True)
+class ChatModel:
+    """A chat model under the name that is recorded with everything it makes.
+
+    `body` are fields that its server alone understands; they go into every request.
+    """
+
+    name: str
+    model: "BaseChatModel"
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+def make_chat_model(
+    provider: Literal["openai", "local", "scripted"],
+    *,
+    model: str,
+    api_key: str | None,
+    base_url: str | None,
+    clients: HttpClients,
+) -> ChatModel:
+    """Return the chat model of `provider`.
+
+    `local` is the same client as `openai`, pointed at our own server; `scripted` needs neither
+    key nor address. Sampling is ours where the model is local, the server's default elsewhere.
+    """
+    if provider == "scripted":
+        from agent.scripted import ScriptedTutor
+
+        return ChatModel(SCRIPTED_MODEL, ScriptedTutor())
+
+    from langchain_openai import ChatOpenAI
+    from pydantic import SecretStr
+
+    sampling: dict[str, Any] = {"temperature": 0.4, "seed": 7} if provider == "local" else {}
+    chat = ChatOpenAI(
+        model=model,
+        api_key=SecretStr(api_key or "none"),
+        base_url=base_url,
+        max_retries=MAX_RETRIES,
+        http_client=clients.sync,
+        http_async_client=clients.asynchronous,
+        **sampling,
+    )
+    return ChatModel(model, chat, body=NO_REPETITION if provider == "local" else {})
+
+
+def response_format(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the body field that asks an OpenAI-compatible server for JSON of `schema`.
+
+    Not strict: OpenAI's strict mode refuses the length limits that keep a small, grammar-bound
+    model from never ending a list. What comes back is validated here in any case.
+    """
+    return {
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": name, "schema": schema, "strict": False},
+        }
+    }
+
+
+def without_titles(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a JSON Schema with its `$defs` inlined and its titles dropped: the same meaning."""
+    definitions = schema.get("$defs", {})
+
+    def clean(node: Any) -> Any:
+        if isinstance(node, Sequence) and not isinstance(node, str):
+            return [clean(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            return clean(definitions[node["$ref"].rsplit("/", 1)[-1]])
+        return {
+            key: {name: clean(value) for name, value in item.items()}
+            if key == "properties"
+            else clean(item)
+            for key, item in node.items()
+            if key not in {"title", "$defs", "description"}
+        }
+
+    cleaned: dict[str, Any] = clean(schema)
+    return cleaned

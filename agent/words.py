@@ -1,0 +1,72 @@
+"""The few sentences that code itself says to a learner, and which language a text is in."""
+
+import re
+from collections.abc import Mapping
+from typing import Final, Literal
+
+Language = Literal["es", "en"]
+
+_SPANISH_WORDS: Final = """
+de la el los las una un que para con por mi en y como quiero aprender crear hacer al del se es lo su
+más sobre desde hasta esta este código prueba pruebas meta tarea devuelve
+"""
+_ENGLISH_WORDS: Final = """
+the a an of to for with and my in on how want learn create make is it its more about from this that
+code test tests goal task returns build write use
+"""
+_SPANISH: Final = frozenset(_SPANISH_WORDS.split())
+_ENGLISH: Final = frozenset(_ENGLISH_WORDS.split())
+
+WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
+    "es": {
+        "syntax_ok": "Sintaxis: correcta.",
+        "syntax_unchecked": "Sintaxis: no comprobada ({reason}).",
+        "syntax_problem": "Sintaxis: error en la línea {line}: {message}",
+        "runs": "Ejemplos ejecutados: pasan {passed} de {ran}.",
+        "no_runs": "Ejemplos ejecutados: ninguno ({reason}).",
+        "no_examples": "la tarea no trae ejemplos que se puedan ejecutar",
+        "pass": "- {expression}: pasa",
+        "fail": "- {expression}: se esperaba {expected}, dio {got}",
+        "error": "- {expression}: lanza un error: {detail}",
+        "timeout": "- {expression}: no termina a tiempo",
+        "not_runnable": "- {expression}: no se pudo ejecutar: {detail}",
+        "invisible": "Se quitaron caracteres invisibles: {names}.",
+        "secrets": "El código contiene {count} secreto(s); no se enviaron al modelo.",
+        "cut": "Solo se revisaron las primeras {lines} líneas.",
+        "verdict_passed": "La entrega pasa.",
+        "verdict_failed": "La entrega todavía no pasa.",
+        "verdict_open": "No hay evidencia suficiente para un veredicto.",
+    },
+    "en": {
+        "syntax_ok": "Syntax: sound.",
+        "syntax_unchecked": "Syntax: not checked ({reason}).",
+        "syntax_problem": "Syntax: error on line {line}: {message}",
+        "runs": "Examples run: {passed} of {ran} pass.",
+        "no_runs": "Examples run: none ({reason}).",
+        "no_examples": "the task has no examples that can be run",
+        "pass": "- {expression}: passes",
+        "fail": "- {expression}: expected {expected}, got {got}",
+        "error": "- {expression}: raises an error: {detail}",
+        "timeout": "- {expression}: does not end in time",
+        "not_runnable": "- {expression}: could not be run: {detail}",
+        "invisible": "Invisible characters were removed: {names}.",
+        "secrets": "The code holds {count} secret(s); they were not sent to the model.",
+        "cut": "Only the first {lines} lines were reviewed.",
+        "verdict_passed": "The submission passes.",
+        "verdict_failed": "The submission does not pass yet.",
+        "verdict_open": "There is not enough evidence for a verdict.",
+    },
+}
+
+
+def say(language: Language, key: str, **values: object) -> str:
+    """Return one of our own sentences in `language`, with its values filled in."""
+    return WORDS[language][key].format(**values)
+
+
+def language_of(text: str) -> Language:
+    """Guess whether a text is Spanish or English, by its common words; Spanish where it is even."""
+    words = re.findall(r"[a-záéíóúüñ]+", text.lower())
+    spanish = sum(word in _SPANISH for word in words) + len(re.findall(r"[ñ¿¡áéíóú]", text.lower()))
+    english = sum(word in _ENGLISH for word in words)
+    return "en" if english > spanish else "es"

@@ -1,0 +1,84 @@
+"""The API with the agent, for tests: scripted, or an OpenAI-compatible server that respx plays."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any, Final
+
+import httpx
+import pytest_asyncio
+
+from agent.graph import build_graph
+from agent.models import ChatModel, make_chat_model
+from api.app import create_app
+from api.bootstrap import Agent, Services, open_checkpoints
+from tests.service import Service
+from tools.http import make_http_clients
+
+MODEL_URL: Final = "https://models.test/v1"
+COMPLETIONS: Final = f"{MODEL_URL}/chat/completions"
+
+
+def with_agent(services: Services, *, chat: ChatModel, checkpointer: Any) -> Service:
+    """Return the application over `services` with an agent that asks `chat`."""
+    agent = Agent(graph=build_graph(checkpointer), chat=chat)
+    complete = replace(services, agent=agent)
+    return Service(create_app(complete), complete)
+
+
+@pytest_asyncio.fixture
+async def scripted(service: Service) -> AsyncIterator[Service]:
+    """Yield the application with the scripted tutor."""
+    async with open_checkpoints(service.services.database_url) as checkpointer:
+        clients = make_http_clients(timeout=5)
+        chat = make_chat_model("scripted", model="", api_key=None, base_url=None, clients=clients)
+        yield with_agent(service.services, chat=chat, checkpointer=checkpointer)
+        await clients.aclose()
+
+
+@pytest_asyncio.fixture
+async def remote(service: Service) -> AsyncIterator[Service]:
+    """Yield the application with a model server at MODEL_URL, which the test plays by respx."""
+    async with open_checkpoints(service.services.database_url) as checkpointer:
+        clients = make_http_clients(timeout=5)
+        chat = make_chat_model(
+            "openai", model="m", api_key="k", base_url=MODEL_URL, clients=clients
+        )
+        yield with_agent(service.services, chat=chat, checkpointer=checkpointer)
+        await clients.aclose()
+
+
+def completion(value: Any, *, finish: str | None = "stop", refusal: str | None = None) -> Any:
+    """Return the body of a chat completion whose text is `value`, as JSON unless it is a string."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    message = {"role": "assistant", "content": text, "refusal": refusal}
+    return {
+        "id": "c1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+        "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
+    }
+
+
+def said(value: Any) -> httpx.Response:
+    """Return the response of a model server that says `value`."""
+    return httpx.Response(200, json=completion(value))
+
+
+def suggested(*titles: str) -> dict[str, Any]:
+    """Return what a model says when it suggests goals of these titles."""
+    return {
+        "goals": [
+            {
+                "title": title,
+                "description": f"Sobre {title}",
+                "why": "Es el paso siguiente",
+                "priority": "high",
+                "criteria": [f"Se ve que {title}", "Otra persona lo repite"],
+                "based_on": ["S1"],
+            }
+            for title in titles
+        ]
+    }

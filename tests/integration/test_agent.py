@@ -1,0 +1,261 @@
+"""The agent through its API: what it writes, once, with which events."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import respx
+
+from tests.agents import COMPLETIONS, said, suggested
+from tests.service import Service
+
+WISH = {"wish": "Quiero probar mi API", "count": 2}
+WRONG = "def doble(n):\n    return n + 1\n"
+RIGHT = "def doble(n):\n    return n * 2\n"
+TASK = {"title": "Doblar", "description": "doble(n): el doble. Ejemplo: doble(4) == 8"}
+
+
+def code(text: str, **more: Any) -> dict[str, Any]:
+    return {"file_path": "doble.py", "programming_language": "python", "code": text, **more}
+
+
+async def test_suggested_goals_become_rows_vectors_and_events(scripted: Service) -> None:
+    ana = await scripted.sign_in("ana")
+
+    response = await ana.client.post("/v1/goals/suggest", json=WISH)
+
+    answer = response.json()
+    assert response.status_code == 201, answer
+    ids = [one["goal"]["id"] for one in answer["suggestions"]]
+    stored = await ana.read("/v1/goals")
+    assert sorted(goal["id"] for goal in stored["items"]) == sorted(ids)
+    assert all(goal["ai_generated"] for goal in stored["items"])
+    assert all(len(goal["criteria"]) >= 2 for goal in stored["items"])
+    told = stored["items"][0]["metadata"]["ai"]
+    assert told["prompt_version"] == "suggest_goals.es/1"
+    assert told["model"] == "scripted-tutor-1"
+    assert await scripted.count("select count(*) from embeddings where entity_type = 'goal'") == 2
+    assert await ana.event_types() == ["goal.created", "ai.goal_suggested"] * 2
+
+
+async def test_a_finished_run_is_checkpointed_in_postgresql(scripted: Service) -> None:
+    ana = await scripted.sign_in("ana")
+
+    await ana.client.post("/v1/goals/suggest", json=WISH)
+
+    assert await scripted.count("select count(distinct thread_id) from checkpoints") == 1
+
+
+async def test_the_same_key_gives_the_same_answer_and_writes_once(scripted: Service) -> None:
+    ana = await scripted.sign_in("ana")
+    key = {"Idempotency-Key": "k1"}
+
+    first = await ana.client.post("/v1/goals/suggest", json=WISH, headers=key)
+    second = await ana.client.post("/v1/goals/suggest", json=WISH, headers=key)
+
+    assert second.json() == first.json()
+    assert await scripted.count("select count(*) from goals") == 2
+
+
+async def test_the_same_key_at_the_same_time_writes_once(scripted: Service) -> None:
+    ana = await scripted.sign_in("ana")
+    key = {"Idempotency-Key": "k1"}
+
+    answers = await asyncio.gather(
+        *(ana.client.post("/v1/goals/suggest", json=WISH, headers=key) for _ in range(5))
+    )
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert all(answer.json() == answers[0].json() for answer in answers)
+    assert await scripted.count("select count(*) from goals") == 2
+
+
+async def test_the_same_key_for_another_request_is_refused(scripted: Service) -> None:
+    ana = await scripted.sign_in("ana")
+    key = {"Idempotency-Key": "k1"}
+    await ana.client.post("/v1/goals/suggest", json=WISH, headers=key)
+
+    other = await ana.client.post("/v1/goals/suggest", json={"count": 1}, headers=key)
+
+    assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+
+
+async def test_another_user_with_the_same_key_is_independent(scripted: Service) -> None:
+    ana, bruno = await scripted.sign_in("ana"), await scripted.sign_in("bruno")
+    key = {"Idempotency-Key": "k1"}
+
+    one = await ana.client.post("/v1/goals/suggest", json=WISH, headers=key)
+    other = await bruno.client.post("/v1/goals/suggest", json=WISH, headers=key)
+
+    assert one.json()["suggestions"] != other.json()["suggestions"]
+    assert await scripted.count("select count(*) from goals") == 4
+
+
+async def test_a_proposal_that_repeats_a_goal_is_left_out_and_points_to_it(
+    remote: Service, httpx2_mock: respx.Router
+) -> None:
+    ana = await remote.sign_in("ana")
+    goal = await ana.make("goals", title="Probar la API", criteria=["Corre en CI"])
+    httpx2_mock.post(COMPLETIONS).mock(
+        return_value=said(suggested("Probar la API", "Desplegar en un servidor"))
+    )
+
+    answer = (await ana.client.post("/v1/goals/suggest", json=WISH)).json()
+
+    assert [one["goal"]["title"] for one in answer["suggestions"]] == ["Desplegar en un servidor"]
+    assert answer["suggestions"][0]["based_on"] == [goal["id"]]
+    assert [one["continue_goal_id"] for one in answer["dropped"]] == [goal["id"]]
+
+
+async def test_a_breakdown_stores_tasks_in_order_with_their_edges(scripted: Service) -> None:
+    ana = await scripted.sign_in("ana")
+    criteria = ["Hay login", "Hay tokens", "Hay rutas protegidas"]
+    goal = await ana.make("goals", title="API con JWT", criteria=criteria)
+
+    response = await ana.client.post(f"/v1/goals/{goal['id']}/breakdown", json={})
+
+    answer = response.json()
+    assert response.status_code == 201, answer
+    tasks = answer["tasks"]
+    assert [task["priority"] for task in tasks] == [10, 20, 30]
+    assert [task["metadata"]["depends_on"] for task in tasks] == [
+        [],
+        [tasks[0]["id"]],
+        [tasks[1]["id"]],
+    ]
+    served = [one for task in tasks for one in task["metadata"]["serves"]]
+    assert sorted(served) == sorted(one["id"] for one in goal["criteria"])
+    assert answer["critical_path"] == [task["id"] for task in tasks]
+    assert [kind for kind in await ana.event_types() if kind != "goal.created"] == [
+        *["task.created"] * 3,
+        "ai.feedback_generated",
+    ]
+
+
+async def test_wrong_code_fails_its_task_by_a_run_example(scripted: Service) -> None:
+    ana = await scripted.sign_in("ana")
+    task = await ana.make("tasks", **TASK)
+
+    response = await ana.client.post(
+        f"/v1/tasks/{task['id']}/validate", json=code(WRONG, document_version=7)
+    )
+
+    answer = response.json()
+    assert response.status_code == 201, answer
+    assert (answer["passed"], answer["score"], answer["document_version"]) == (False, 0.0, 7)
+    assert answer["runs"] == [
+        {
+            "expression": "doble(4)",
+            "status": "fail",
+            "expected": "8",
+            "got": "5",
+            "detail": answer["runs"][0]["detail"],
+        }
+    ]
+    assert answer["task"]["status"] == "failed"
+    result = answer["task"]["validation_result"]
+    assert (result["passed"], result["score"], result["issues"]) == (False, 0.0, [])
+    assert result["validated_at"].endswith("Z")
+    assert sorted(await ana.event_types()) == sorted(
+        [
+            "task.created",
+            "code.submitted",
+            "ai.validation_completed",
+            "ai.feedback_generated",
+            "code.validated",
+            "task.validated",
+            "task.failed",
+        ]
+    )
+
+
+async def test_right_code_completes_its_task_and_is_kept_to_the_letter(scripted: Service) -> None:
+    ana = await scripted.sign_in("ana")
+    task = await ana.make("tasks", **TASK)
+    tabbed = "def doble(n):\r\n\treturn n * 2  # ñ\u200b\n"
+
+    answer = (
+        await ana.client.post(f"/v1/tasks/{task['id']}/validate", json=code(tabbed))
+    ).json()
+
+    assert (answer["passed"], answer["task"]["status"]) == (True, "completed")
+    snapshot = await ana.read(f"/v1/snapshots/{answer['code_snapshot_id']}")
+    assert snapshot["code_content"] == tabbed
+    assert (snapshot["validation_passed"], snapshot["validation_score"]) == (True, 1.0)
+    assert "task.completed" in await ana.event_types()
+
+
+async def test_feedback_without_a_task_gives_findings_and_no_verdict(
+    remote: Service, httpx2_mock: respx.Router
+) -> None:
+    ana = await remote.sign_in("ana")
+    finding = {
+        "quote": "return n + 1",
+        "problem": "suma uno",
+        "trigger": "doble(4) da 5",
+        "kind": "essential",
+        "severity": "high",
+    }
+    invented = {**finding, "quote": "this line is not there"}
+    httpx2_mock.post(COMPLETIONS).mock(
+        return_value=said(
+            {
+                "criteria": [],
+                "findings": [finding, invented],
+                "feedback": "Mira la suma.",
+                "next_step": "Prueba con 4",
+            }
+        )
+    )
+
+    answer = (await ana.client.post("/v1/feedback", json=code(WRONG))).json()
+
+    assert (answer["passed"], answer["score"]) == (None, None)
+    assert [(one["start_line"], one["end_line"]) for one in answer["issues"]] == [(2, 2)]
+    assert answer["hidden_findings"] == 1
+    assert await ana.event_types() == ["code.submitted", "code.reviewed", "ai.feedback_generated"]
+
+
+async def test_a_secret_in_the_code_never_reaches_the_model(
+    remote: Service, httpx2_mock: respx.Router
+) -> None:
+    ana = await remote.sign_in("ana")
+    key = "AKIA" + "Z7Q2M4X9T1B6W3K8"
+    review = {"criteria": [], "findings": [], "feedback": "Está bien así.", "next_step": "Sigue"}
+    route = httpx2_mock.post(COMPLETIONS).mock(return_value=said(review))
+
+    answer = await ana.client.post("/v1/feedback", json=code(f'clave = "{key}"\n'))
+
+    assert answer.status_code == 201, answer.text
+    assert key not in route.calls.last.request.content.decode()
+
+
+async def test_no_connection_is_held_while_the_model_talks(
+    remote: Service, httpx2_mock: respx.Router
+) -> None:
+    ana = await remote.sign_in("ana")
+    pool = remote.services.sessions.kw["bind"].pool
+    held: list[int] = []
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        held.append(pool.checkedout())
+        return said(suggested("Probar la API"))
+
+    httpx2_mock.post(COMPLETIONS).mock(side_effect=answer)
+
+    response = await ana.client.post("/v1/goals/suggest", json=WISH)
+
+    assert response.status_code == 201, response.text
+    assert held == [0]
+
+
+async def test_what_another_learner_wrote_is_never_in_the_prompt(
+    remote: Service, httpx2_mock: respx.Router
+) -> None:
+    ana, bruno = await remote.sign_in("ana"), await remote.sign_in("bruno")
+    await bruno.make("goals", title="Quiero probar mi API canario", criteria=["canario"])
+    route = httpx2_mock.post(COMPLETIONS).mock(return_value=said(suggested("Probar")))
+
+    await ana.client.post("/v1/goals/suggest", json=WISH)
+
+    assert "canario" not in route.calls.last.request.content.decode()
