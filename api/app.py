@@ -1,0 +1,28 @@
+"""The HTTP application: a factory, nothing is made at import."""
+
+from typing import Final
+
+from fastapi import FastAPI
+
+from api.bootstrap import Services
+from api.limits import BodyLimit
+from api.problems import install_problems
+from api.routes import agent, courses, events, goals, health, search, snapshots, tasks
+
+VERSION: Final = "0.1.0"
+DESCRIPTION: Final = """\
+Turns a learner's wishes and code into goals, tasks and honest feedback.
+
+Every error is `application/problem+json` with a stable `code`. Times are UTC and end in `Z`.
+"""
+
+
+def create_app(services: Services) -> FastAPI:
+    """Return the application over opened services; whoever opened them closes them."""
+    app = FastAPI(title="AI Goals Tracker: agent service", version=VERSION, description=DESCRIPTION)
+    app.state.services = services
+    app.add_middleware(BodyLimit)
+    for module in (agent, goals, tasks, courses, snapshots, search, events, health):
+        app.include_router(module.router)
+    install_problems(app)
+    return app

@@ -1,0 +1,229 @@
+"""The wiring: from settings to everything that a process works with."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from api.auth import JwtConfig
+from api.settings import Settings
+from db.base import utc_now
+from db.embedded import open_embedded
+from db.engine import Sessions, conninfo, database_url, make_engine, make_sessions
+from tools.context import ToolContext
+from tools.errors import SetupError
+from tools.http import HttpClients, make_http_clients
+
+if TYPE_CHECKING:
+    from agent.context import AgentContext
+    from agent.graph import AgentGraph
+    from agent.models import ChatModel
+    from tools.embedders import Embedder
+
+SECRET_FILE: Final = "jwt.secret"  # noqa: S105 - a file's name
+CHECKPOINT_CONNECTIONS: Final = 4
+
+
+@dataclass(frozen=True)
+class Agent:
+    """The compiled graph and the model that it asks."""
+
+    graph: "AgentGraph"
+    chat: "ChatModel"
+
+
+@dataclass(frozen=True)
+class Services:
+    """What an edge works with, made once for a process; `agent` is None where nobody asked."""
+
+    settings: Settings
+    database_url: str
+    sessions: Sessions
+    embedder: "Embedder"
+    jwt: JwtConfig
+    agent: Agent | None = None
+    now: Callable[[], datetime] = utc_now
+
+    @contextlib.asynccontextmanager
+    async def open_tools(self, user_id: str, source: str = "api") -> AsyncIterator[ToolContext]:
+        """Open one transaction as `user_id`: committed at the end of the block, or rolled back."""
+        async with self.sessions.begin() as session:
+            yield ToolContext(
+                session=session,
+                user_id=user_id,
+                embedder=self.embedder,
+                now=self.now(),
+                source=source,
+            )
+
+    def agent_context(self, user_id: str, source: str = "api") -> "AgentContext":
+        """Return what a run of the graph gets for `user_id`. Needs the agent."""
+        from agent.context import AgentContext, Limits
+
+        assert self.agent is not None, "these services were opened without the agent"
+
+        def open_tools() -> AbstractAsyncContextManager[ToolContext]:
+            return self.open_tools(user_id, source)
+
+        return AgentContext(
+            user_id=user_id,
+            open_tools=open_tools,
+            chat=self.agent.chat,
+            embedder=self.embedder,
+            limits=Limits(call_seconds=self.settings.llm_timeout),
+        )
+
+
+@contextlib.contextmanager
+def open_database(settings: Settings) -> Iterator[str]:
+    """Yield the URL of the database: the configured one as it is, else the embedded one, migrated.
+
+    Raises SetupError where the URL is not PostgreSQL's or the embedded server does not start.
+    """
+    if settings.database_url is not None:
+        try:
+            yield database_url(settings.database_url.get_secret_value())
+        except ValueError as error:
+            raise SetupError(f"DATABASE_URL: {error}") from error
+        return
+
+    from api.migrations import current_revision, head_revision, migrate
+
+    with open_embedded(settings.home / "postgres") as url:
+        if current_revision(url) != head_revision():
+            migrate(url)
+        yield url
+
+
+@contextlib.asynccontextmanager
+async def open_services(settings: Settings, *, with_agent: bool = True) -> AsyncIterator[Services]:
+    """Open everything that the settings ask for, and close it at the end of the block.
+
+    Raises SetupError for what is missing: a model, a secret, a database.
+    """
+    os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+    from tools.embedders import make_embedder
+
+    async with AsyncExitStack() as stack:
+        clients = make_http_clients(timeout=settings.llm_timeout)
+        stack.push_async_callback(clients.aclose)
+        chat = (
+            await stack.enter_async_context(_open_chat(settings, clients)) if with_agent else None
+        )
+        url = stack.enter_context(open_database(settings))
+        engine = make_engine(url)
+        stack.push_async_callback(engine.dispose)
+        embedder = make_embedder(
+            settings.embeddings_provider,
+            model=settings.embeddings_model,
+            api_key=_revealed(settings.openai_api_key),
+            base_url=settings.openai_base_url,
+            clients=clients,
+        )
+        agent = None
+        if chat is not None:
+            from agent.graph import build_graph
+
+            saver = await stack.enter_async_context(open_checkpoints(url))
+            agent = Agent(graph=build_graph(saver), chat=chat)
+        yield Services(
+            settings=settings,
+            database_url=url,
+            sessions=make_sessions(engine),
+            embedder=embedder,
+            jwt=jwt_config(settings),
+            agent=agent,
+        )
+
+
+def jwt_config(settings: Settings) -> JwtConfig:
+    """Return what tokens are checked with; the embedded mode makes and keeps its own secret.
+
+    Raises SetupError where one's own database has no secret configured, or it is too short.
+    """
+    if settings.jwt_secret is not None:
+        secret = settings.jwt_secret.get_secret_value().encode()
+    elif settings.database_url is not None:
+        raise SetupError(
+            "GOALS_JWT_SECRET is not set: it has no default where DATABASE_URL is set; "
+            "make one with `openssl rand -base64 48`"
+        )
+    else:
+        secret = _kept_secret(settings.home / SECRET_FILE)
+    return JwtConfig(secret=secret, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+
+
+def _kept_secret(path: Path) -> bytes:
+    """Return the secret kept at `path`; make it if there is none, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        descriptor, made = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
+        Path(made).unlink()
+    return path.read_bytes()
+
+
+@contextlib.asynccontextmanager
+async def _open_chat(settings: Settings, clients: HttpClients) -> AsyncIterator["ChatModel"]:
+    from agent.models import make_chat_model
+
+    provider = settings.chat_provider
+    if provider != "local":
+        yield make_chat_model(
+            provider,
+            model=settings.chat_model,
+            api_key=_revealed(settings.openai_api_key),
+            base_url=settings.openai_base_url,
+            clients=clients,
+        )
+        return
+
+    from agent.local_server import serve_model
+
+    serving = serve_model(settings.local_model)
+    server = await asyncio.to_thread(serving.__enter__)
+    try:
+        yield make_chat_model(
+            provider,
+            model=settings.local_model.stem,
+            api_key=server.api_key,
+            base_url=server.base_url,
+            clients=clients,
+        )
+    finally:
+        await asyncio.to_thread(serving.__exit__, None, None, None)
+
+
+@contextlib.asynccontextmanager
+async def open_checkpoints(url: str) -> AsyncIterator[Any]:
+    """Yield LangGraph's saver over a pool that notices dead connections."""
+    from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+    from psycopg.rows import dict_row
+    from psycopg_pool import AsyncConnectionPool
+
+    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+        conninfo(url),
+        min_size=0,
+        max_size=CHECKPOINT_CONNECTIONS,
+        timeout=5.0,
+        max_waiting=50,
+        open=False,
+        check=AsyncConnectionPool.check_connection,
+        kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
+    )
+    async with pool:
+        yield AsyncPostgresSaver(pool)
+
+
+def _revealed(secret: Any) -> str | None:
+    return None if secret is None else secret.get_secret_value()

@@ -1,0 +1,149 @@
+"""The `goals` command. Nothing heavy is imported before a command needs it."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="goals",
+    help="Turn a learner's wishes and code into goals, tasks and honest feedback.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+models = typer.Typer(help="Fetch and check the local chat model.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on [GOALS_HOST]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on [GOALS_PORT]")] = None,
+) -> None:
+    """Start the API; without a broker it carries its events away itself."""
+    from api.serve import run_server
+    from api.settings import Settings
+
+    settings = Settings()
+    run_server(settings, host=host or settings.host, port=settings.port if port is None else port)
+
+
+@app.command()
+def worker() -> None:
+    """Carry events from the outbox to Parquet until stopped."""
+    from api.serve import run_event_worker
+    from api.settings import Settings
+
+    run_event_worker(Settings())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    from api.bootstrap import open_database
+    from api.migrations import current_revision, migrate
+    from api.settings import Settings
+
+    with open_database(Settings()) as url:
+        migrate(url)
+        typer.echo(f"the database is at revision {current_revision(url)}")
+
+
+@app.command()
+def doctor() -> None:
+    """Name what is missing or misconfigured, and its fix."""
+    from api.doctor import examine
+    from api.settings import Settings
+
+    raise typer.Exit(examine(Settings()))
+
+
+@app.command()
+def token(
+    user: Annotated[str, typer.Option(help="Name of the learner; made if there is none")],
+    hours: Annotated[float, typer.Option(min=0.01, max=8760, help="How long it is good for")] = 24,
+) -> None:
+    """Print a token for development."""
+    from api.development import make_development_token
+    from api.settings import Settings
+
+    typer.echo(make_development_token(Settings(), user=user, hours=hours))
+
+
+@app.command()
+def demo() -> None:
+    """Watch the agent do its whole job on a sample learner, on real parts."""
+    from api.demo import run_demo
+    from api.settings import Settings
+
+    run_demo(Settings())
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def psql(context: typer.Context) -> None:
+    """Open psql on the database; what follows goes to psql."""
+    from api.development import run_psql
+    from api.settings import Settings
+
+    raise typer.Exit(run_psql(Settings(), context.args))
+
+
+@models.command()
+def pull() -> None:
+    """Fetch the local chat model (1.1 GB, once), and verify it."""
+    from api.development import pull_with_progress
+    from api.settings import Settings
+
+    pull_with_progress(Settings().local_model)
+
+
+@models.command()
+def verify() -> None:
+    """Check the local chat model's size and SHA-256."""
+    from agent.model_files import verify_model
+    from api.settings import Settings
+    from tools.errors import SetupError
+
+    path: Path = Settings().local_model
+    if not verify_model(path):
+        raise SetupError(f"{path} is missing or is not the default model: run `goals models pull`")
+    typer.echo(f"{path} is the publisher's file")
+
+
+def main() -> None:
+    """Run the command; what the installation lacks becomes one line and exit code 1."""
+    os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+    from pydantic import ValidationError
+
+    from tools.errors import GoalsError
+
+    try:
+        app()
+    except GoalsError as error:
+        _fail(error.detail)
+    except ValidationError as error:
+        names = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        _fail(f"the settings are wrong: {names}")
+    except Exception as error:
+        reason = _database_reason(error)
+        if reason is None:
+            raise
+        _fail(f"the database does not answer: {reason}; see `goals doctor`")
+
+
+def _fail(sentence: str) -> None:
+    typer.echo(f"goals: {sentence}", err=True)
+    sys.exit(1)
+
+
+def _database_reason(error: Exception) -> str | None:
+    """Return the first line of a database driver's error, None for any other error."""
+    sqlalchemy_error = sys.modules.get("sqlalchemy.exc")
+    if sqlalchemy_error is None or not isinstance(error, sqlalchemy_error.OperationalError):
+        return None
+    return str(getattr(error, "orig", error)).strip().splitlines()[0]

