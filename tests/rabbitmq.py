@@ -181,9 +181,7 @@ def _announcer(config: pytest.Config) -> Callable[[str], None]:
         terminal = config.pluginmanager.getplugin("terminalreporter")
         with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
             if terminal:
-                terminal.ensure_newline()
-                terminal.write_line(text)
-                terminal.flush()
+                terminal.write(f"\n{text}\n", flush=True)
 
     return announce
 

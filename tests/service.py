@@ -16,7 +16,8 @@ from api.auth import JwtConfig, make_token
 from api.bootstrap import Services
 from api.settings import Settings
 from db.engine import Sessions
-from tools.embedders import SCRIPTED_MODEL, Embedder, ScriptedEmbeddings
+from tools.embedders import SCRIPTED_MODEL, Embedder
+from tools.embedding_models import ScriptedEmbeddings
 from tools.users import get_or_create_user
 
 JWT: Final = JwtConfig(secret=b"a secret of tests, 32 bytes long", issuer="tests", audience="tests")

@@ -13,7 +13,7 @@ TASK = {"title": "Doblar", "description": "doble(n): el doble. Ejemplo: doble(4)
 
 def events_in_parquet(home: Path) -> dict[str, int]:
     files = home / "lake" / "events" / "**" / "*.parquet"
-    rows = duckdb.sql(
+    rows = duckdb.execute(
         f"select event_type, count(*) from read_parquet('{files}', union_by_name = true, "
         "hive_partitioning = true) group by 1"
     ).fetchall()

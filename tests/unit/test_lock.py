@@ -39,7 +39,7 @@ def read_pins(lock: Path) -> list[Pin]:
 
 
 def _pin(statement: str) -> Pin:
-    requirement = Requirement(statement.split(" --hash=")[0])
+    requirement = Requirement(statement.split(" --hash=", maxsplit=1)[0])
     (only,) = requirement.specifier
     assert only.operator == "=="
     name = canonicalize_name(requirement.name)
