@@ -7,7 +7,9 @@ ids, which a killed process never leaves; ours is a shared file lock, which the 
 import atexit
 import contextlib
 import os
+import threading
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +24,11 @@ from psycopg import sql
 
 DATABASE: Final = "ai_goals_tracker"
 
+# A file lock belongs to the whole process, so the process counts its own users.
+_turn: Final = threading.Lock()
+_users: Final[Counter[Path]] = Counter()
+_locks: Final[dict[Path, InterProcessReaderWriterLock]] = {}
+
 
 @contextlib.contextmanager
 def open_embedded(folder: Path, *, database: str = DATABASE) -> Iterator[str]:
@@ -34,19 +41,37 @@ def open_embedded(folder: Path, *, database: str = DATABASE) -> Iterator[str]:
     folder = folder.expanduser().resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     start_or_stop = InterProcessLock(folder.with_suffix(".start.lock"))
-    in_use = InterProcessReaderWriterLock(folder.with_suffix(".use.lock"))
 
-    with start_or_stop:
+    with _turn, start_or_stop:
         server = _start(folder)
-        in_use.acquire_read_lock()
+        _join(folder)
     try:
-        yield _ensure_database(server.get_uri(), database)
+        with _turn, start_or_stop:
+            url = _ensure_database(server.get_uri(), database)
+        yield url
     finally:
-        with start_or_stop:
-            in_use.release_read_lock()
-            if in_use.acquire_write_lock(blocking=False):
-                server.stop()
-                in_use.release_write_lock()
+        with _turn, start_or_stop:
+            _leave(folder)
+
+
+def _join(folder: Path) -> None:
+    if not _users[folder]:
+        _locks[folder] = InterProcessReaderWriterLock(folder.with_suffix(".use.lock"))
+        _locks[folder].acquire_read_lock()
+    _users[folder] += 1
+
+
+def _leave(folder: Path) -> None:
+    _users[folder] -= 1
+    if _users[folder]:
+        return
+    lock = _locks.pop(folder)
+    lock.release_read_lock()
+    try:
+        if lock.acquire_write_lock(blocking=False):
+            _stop(folder)
+    finally:
+        lock.release_write_lock()
 
 
 def _start(folder: Path) -> Any:
@@ -62,22 +87,34 @@ def _start(folder: Path) -> Any:
     return server
 
 
-def _remove_stale_pid_file(folder: Path) -> None:
-    """Remove a `postmaster.pid` whose process is gone, a zombie, or another program by now.
+def _stop(folder: Path) -> None:
+    """Stop the server that runs now: it may be a later one than this process has joined."""
+    if _runs(folder):
+        _start(folder).stop()
 
-    The library would take each of the three for the server: after a crash of the machine the
-    number is often in use again, and in a container nobody may reap a killed server.
+
+def _remove_stale_pid_file(folder: Path) -> None:
+    """Remove a `postmaster.pid` whose process is gone, a zombie, or not this folder's server.
+
+    The library would take each of them for the server, and stop it: after a crash of the machine
+    the number is often in use again, and in a container nobody may reap a killed server.
     """
-    pid_file = folder / "postmaster.pid"
+    if not _runs(folder):
+        (folder / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _runs(folder: Path) -> bool:
+    """Return whether `postmaster.pid` names a living server of this very folder."""
     try:
-        pid = int(pid_file.read_text().split("\n", 1)[0])
-    except (FileNotFoundError, ValueError):
-        return
-    with contextlib.suppress(psutil.NoSuchProcess):
+        pid = int((folder / "postmaster.pid").read_text().split("\n", 1)[0])
         process = psutil.Process(pid)
-        if process.name().startswith("postgres") and process.status() != psutil.STATUS_ZOMBIE:
-            return
-    pid_file.unlink(missing_ok=True)
+        return (
+            process.name().startswith("postgres")
+            and process.status() != psutil.STATUS_ZOMBIE
+            and str(folder) in process.cmdline()
+        )
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return False
 
 
 def _ensure_database(server_url: str, database: str) -> str:
