@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=160)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=240)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=100)]
 Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=400)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, max_length=8)]

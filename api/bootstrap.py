@@ -77,7 +77,7 @@ class Services:
             open_tools=open_tools,
             chat=self.agent.chat,
             embedder=self.embedder,
-            limits=Limits(call_seconds=self.settings.llm_timeout),
+            limits=Limits(call_seconds=self.settings.call_seconds),
         )
 
 
@@ -112,7 +112,7 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
     from tools.embedders import make_embedder
 
     async with AsyncExitStack() as stack:
-        clients = make_http_clients(timeout=settings.llm_timeout)
+        clients = make_http_clients(timeout=settings.call_seconds)
         stack.push_async_callback(clients.aclose)
         chat = (
             await stack.enter_async_context(_open_chat(settings, clients)) if with_agent else None

@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     embeddings: EmbeddingsProvider | None = Field(default=None, alias="GOALS_EMBEDDINGS")
     embeddings_model: str = Field(default="text-embedding-3-small", alias="GOALS_EMBEDDINGS_MODEL")
     local_model: Path = Field(default_factory=_model_file, alias="GOALS_LOCAL_MODEL")
-    llm_timeout: float = Field(default=120.0, gt=0, alias="GOALS_LLM_TIMEOUT")
+    llm_timeout: float | None = Field(default=None, gt=0, alias="GOALS_LLM_TIMEOUT")
 
     home: Path = Field(default_factory=_data_folder, alias="GOALS_HOME")
     lake: Path | None = Field(default=None, alias="GOALS_LAKE")
@@ -56,6 +56,13 @@ class Settings(BaseSettings):
         if self.chat is not None:
             return self.chat
         return "openai" if self.openai_api_key or self.openai_base_url else "local"
+
+    @property
+    def call_seconds(self) -> float:
+        """Return the deadline of one model call; a model on this machine's own cores gets longer."""
+        if self.llm_timeout is not None:
+            return self.llm_timeout
+        return 300.0 if self.chat_provider == "local" else 120.0
 
     @property
     def embeddings_provider(self) -> EmbeddingsProvider:

@@ -59,7 +59,7 @@ def test_several_equal_places_give_the_first_and_say_so() -> None:
 def test_two_close_places_give_nothing() -> None:
     code = "result_one = compute(values, 1)\n\nresult_two = compute(values, 1)\n"
 
-    assert locate("result_on3 = compute(values, 1)", code) is None
+    assert locate("result_xyz = compute(values, 1)", code) is None
 
 
 def test_an_invented_quote_gives_nothing() -> None:

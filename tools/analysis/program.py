@@ -73,7 +73,10 @@ def same_NAME(got, want, T=type, B=bool, I=int, F=float, C=complex, L=list, U=tu
             return True
         if A(got) == INF or A(want) == INF:
             return False
-        return A(got - want) <= M(1e-9 * M(A(got), A(want)), 1e-12)
+        try:
+            return A(got - want) <= M(1e-9 * M(A(got), A(want)), 1e-12)
+        except OverflowError:
+            return False
     if want is None:
         return got is None
     if kind in (L, U, G):

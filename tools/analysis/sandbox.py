@@ -102,7 +102,7 @@ def _run(code: str, examples: tuple[Example, ...], *, seconds: float, memory: in
 
 
 class _Workers:
-    """The process's pool of sandbox workers: opened by the first run, reopened after a fork."""
+    """The process's pool of sandbox workers, opened by the first run."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -129,7 +129,10 @@ class _Workers:
         from pydantic_monty import Monty
 
         with self._lock:
-            if self._pool is None or self._owner != os.getpid():
+            if self._pool is not None and self._owner != os.getpid():
+                # The pool's threads are not copied by a fork: waiting for one would never end.
+                raise RuntimeError("it was opened before this process was forked")
+            if self._pool is None:
                 pool = Monty(
                     checkout_timeout=WAIT_FOR_WORKER,
                     max_checkouts_per_worker=200,
