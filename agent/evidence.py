@@ -5,13 +5,12 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, Final
 
-from tools.analysis.secrets import redact, strip_invisible
-
 from agent.checks.verdict import Evidence
 from agent.state import Json
 from agent.words import Language, say
 from tools.analysis.examples import find_examples
 from tools.analysis.sandbox import run_examples
+from tools.analysis.secrets import redact, strip_invisible
 from tools.analysis.syntax import check_syntax
 
 PROMPT_CHARACTERS: Final = 12_000
@@ -70,6 +69,16 @@ def summary(facts: Json) -> Evidence:
         runs_passed=sum(run["status"] == "pass" for run in facts["runs"]),
         runs_failed=sum(run["status"] in FAILED for run in facts["runs"]),
     )
+
+
+def verdict_in_words(facts: Json, language: Language) -> str:
+    """Return what the evidence has settled already, as the model is told."""
+    counted = summary(facts)
+    if counted.syntax_problems:
+        return say(language, "told_syntax")
+    if counted.runs_failed:
+        return say(language, "told_failed")
+    return say(language, "told_passed" if counted.runs_passed else "told_open")
 
 
 def in_words(facts: Json, language: Language) -> str:

@@ -33,6 +33,15 @@ WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "invisible": "Se quitaron caracteres invisibles: {names}.",
         "secrets": "El código contiene {count} secreto(s); no se enviaron al modelo.",
         "cut": "Solo se revisaron las primeras {lines} líneas.",
+        "whole_task": "Hace lo que pide la tarea",
+        "told_passed": "Veredicto: todos los ejemplos pasan; la entrega está bien. Di qué hace "
+        "bien y, como mucho, una mejora. No señales errores.",
+        "told_failed": "Veredicto: la entrega NO pasa. Explica la causa de cada ejemplo que falla, "
+        "sin escribir la solución.",
+        "told_syntax": "Veredicto: la entrega NO pasa, porque no se puede leer. Explica el error "
+        "de sintaxis.",
+        "told_open": "No se ejecutó ningún ejemplo. Razona con una entrada concreta antes de "
+        "decidir.",
         "verdict_passed": "La entrega pasa.",
         "verdict_failed": "La entrega todavía no pasa.",
         "verdict_open": "No hay evidencia suficiente para un veredicto.",
@@ -52,6 +61,14 @@ WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "invisible": "Invisible characters were removed: {names}.",
         "secrets": "The code holds {count} secret(s); they were not sent to the model.",
         "cut": "Only the first {lines} lines were reviewed.",
+        "whole_task": "It does what the task asks",
+        "told_passed": "Verdict: every example passes; the submission is right. Say what it does "
+        "well and at most one improvement. Point out no errors.",
+        "told_failed": "Verdict: the submission does NOT pass. Explain the cause of each example "
+        "that fails, without writing the solution.",
+        "told_syntax": "Verdict: the submission does NOT pass, because it cannot be read. Explain "
+        "the syntax error.",
+        "told_open": "No example was run. Reason with a concrete input before you decide.",
         "verdict_passed": "The submission passes.",
         "verdict_failed": "The submission does not pass yet.",
         "verdict_open": "There is not enough evidence for a verdict.",

@@ -25,9 +25,14 @@ SCRIPTED_MODEL: Final = "scripted-words-1"
 MAX_CHARACTERS: Final = 24_000
 REMEMBERED: Final = 256
 
-DUPLICATE_SIMILARITY: Final = {LOCAL_MODEL: 0.93, SCRIPTED_MODEL: 0.85}
-"""Cosine above which two short texts say the same; e5's cosines are high for everything."""
-DEFAULT_DUPLICATE_SIMILARITY: Final = 0.80
+SAME_GOAL: Final = {LOCAL_MODEL: 0.93, SCRIPTED_MODEL: 0.85}
+SAME_TASK: Final = {LOCAL_MODEL: 0.985, SCRIPTED_MODEL: 0.95}
+"""Cosine above which two goals, or two tasks of one goal, say the same.
+
+e5's cosines are high for everything: «Implementar el endpoint /login» and «… /registro» have .979.
+"""
+DEFAULT_SAME_GOAL: Final = 0.80
+DEFAULT_SAME_TASK: Final = 0.92
 
 
 @dataclass(frozen=True)
@@ -43,9 +48,14 @@ class Embedder:
     _latest: "OrderedDict[str, Vector]" = field(default_factory=OrderedDict, repr=False)
 
     @property
-    def duplicate_similarity(self) -> float:
-        """Return the cosine above which this model's vectors mean the same thing."""
-        return DUPLICATE_SIMILARITY.get(self.model, DEFAULT_DUPLICATE_SIMILARITY)
+    def same_goal(self) -> float:
+        """Return the cosine above which two goals repeat each other."""
+        return SAME_GOAL.get(self.model, DEFAULT_SAME_GOAL)
+
+    @property
+    def same_task(self) -> float:
+        """Return the cosine above which two tasks of one goal repeat each other."""
+        return SAME_TASK.get(self.model, DEFAULT_SAME_TASK)
 
     async def embed_query(self, text: str) -> Vector:
         """Return the vector of a search text, shape (1536,).

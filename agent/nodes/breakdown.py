@@ -104,7 +104,7 @@ async def check(state: AgentState, context: AgentContext) -> AgentState:
             Named(task["id"], task["title"], vector)
             for task, vector in zip(existing, old, strict=True)
         ],
-        threshold=embedder.duplicate_similarity,
+        threshold=embedder.same_task,
     )
     repeated = {overlap.index for overlap in overlaps}
     kept = [task for index, task in enumerate(said.tasks) if index not in repeated]

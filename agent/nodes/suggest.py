@@ -92,7 +92,7 @@ async def check(state: AgentState, context: AgentContext) -> AgentState:
             for goal, vector in zip(said.goals, vectors[len(existing) :], strict=True)
         ],
         known,
-        threshold=embedder.duplicate_similarity,
+        threshold=embedder.same_goal,
     )
     dropped_at = {overlap.index for overlap in overlaps}
     kept = [goal for index, goal in enumerate(said.goals) if index not in dropped_at]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from agent.checks.verdict import Decision, decide, missing_verdicts
 from agent.context import AgentContext
-from agent.evidence import collect, in_words, summary
+from agent.evidence import collect, in_words, summary, verdict_in_words
 from agent.job import Job, ProvenanceFields, as_meta, ask_for, complain, provenance
 from agent.outputs import Review
 from agent.sources import NOTHING, new_fence, numbered, source_lines
@@ -23,24 +23,18 @@ from db.events import (
     TaskValidated,
 )
 from tools.context import ToolContext
-from tools.goals import get_goal
 from tools.indexing import CODE_SNAPSHOT, TASK, snapshot_text
 from tools.schemas import SnapshotIn, SnapshotOut, TaskOut, Verdict
 from tools.snapshots import record_snapshot
 from tools.tasks import apply_validation, get_task
 
-GOAL_CRITERIA: Final = 5
-
 
 async def load(tools: ToolContext, request: Json) -> Json:
-    """Read the task and what it is judged by: its own acceptance criteria, else its goal's."""
+    """Read the task and its acceptance criteria; those of the goal ask for more than one task."""
     if request.get("task_id") is None:
         return {"task": None, "criteria": []}
     task = await get_task(tools, request["task_id"])
     criteria = [str(text) for text in _list(task.metadata.get("acceptance_criteria"))]
-    if not criteria and task.goal_id is not None:
-        goal = await get_goal(tools, task.goal_id)
-        criteria = [criterion.text for criterion in goal.criteria[:GOAL_CRITERIA]]
     return {
         "task": {"id": task.id, "title": task.title, "description": task.description or ""},
         "criteria": criteria,
@@ -58,8 +52,11 @@ def query(request: Json, subject: Json) -> str:
 
 async def answer(state: AgentState, context: AgentContext) -> AgentState:
     """Collect the evidence, then ask the model to explain it and to judge each criterion."""
-    request, subject = state["request"], state["subject"]
-    task, criteria, language = subject["task"], subject["criteria"], state["language"]
+    request, subject, language = state["request"], state["subject"], state["language"]
+    task = subject["task"]
+    criteria = subject["criteria"]
+    if task and not criteria:
+        criteria = [say(language, "whole_task")]
     facts = subject.get("facts")
     if facts is None:
         texts = [task["title"], task["description"], *criteria] if task else []
@@ -77,6 +74,7 @@ async def answer(state: AgentState, context: AgentContext) -> AgentState:
             "programming_language": request["programming_language"],
             "code": facts["prompt_code"],
             "evidence": in_words(facts, language),
+            "verdict": verdict_in_words(facts, language),
             "sources": source_lines(state["sources"]),
         },
         scripted={
@@ -85,7 +83,7 @@ async def answer(state: AgentState, context: AgentContext) -> AgentState:
             "language": language,
         },
     )
-    change["subject"] = {**subject, "facts": facts}
+    change["subject"] = {**subject, "facts": facts, "criteria": criteria}
     return change
 
 

@@ -112,7 +112,10 @@ def test_json_cases_use_the_one_function_that_is_named() -> None:
 
 
 def test_json_cases_may_name_their_function() -> None:
-    text = '{"function": "g", "cases": [{"args": [[1]], "expected": 1}, {"args": [], "raises": "TypeError"}]}'
+    text = (
+        '{"function": "g", "cases": [{"args": [[1]], "expected": 1},'
+        ' {"args": [], "raises": "TypeError"}]}'
+    )
 
     assert facts(text) == [("g([1])", "1"), ("g()", "raises TypeError")]
 

@@ -54,7 +54,7 @@ async def test_equal_values_pass(value: str, expected: str) -> None:
         ("0.30001", "0.3", "0.30001"), ("iter([1, 2])", "[1, 3]", "[1, 2]"),
         ("{'a': 1}", "{'a': 2}", "{'a': 1}"), ("set()", "[]", "set()"),
         ("float('inf')", "5", "inf"), ("10**400", "1.0", "1" + "0" * 396 + "..."),
-        ("True", "2", "True"), ("range(9)", "[0, 1]", "[0, 1, 2]"),
+        ("True", "2", "True"), ("range(9)", "[0, 1]", "range(0, 9)"),
     ],
 )  # fmt: skip
 async def test_other_values_fail_and_are_shown(value: str, expected: str, got: str) -> None:
@@ -139,16 +139,25 @@ async def test_an_object_that_equals_everything_does_not_pass() -> None:
         ("x = y\n", "NameError: name 'y' is not defined (line 1)"),
         ("def f(x)\n    return x\n", "SyntaxError: Expected `:`, found newline (line 1)"),
         ("def g(x): return x\n", "NameError: name 'f' is not defined"),
-        ("def f(x):\n    return [].foo\n", "AttributeError: 'list' object has no attribute 'foo' (line 2)"),
-        ("def f(x):\n    return f(x)\n", "RecursionError: maximum recursion depth exceeded (line 2)"),
+        (
+            "def f(x):\n    return [].foo\n",
+            "AttributeError: 'list' object has no attribute 'foo' (line 2)",
+        ),
+        (
+            "def f(x):\n    return f(x)\n",
+            "RecursionError: maximum recursion depth exceeded (line 2)",
+        ),
         ("def f(x):\n    raise NotImplementedError\n", "NotImplementedError (line 2)"),
         ("def f(x):\n    return 'a' * 10**10\n", "it used more memory than allowed"),
-        ("def f(x):\n    a = []\n    while True: a.append(a)\n", "it used more memory than allowed"),
+        (
+            "def f(x):\n    a = []\n    while True: a.append(a)\n",
+            "it used more memory than allowed",
+        ),
         ("def f(x):\n    while True: print('a' * 999)\n", "it printed more than 256 KiB"),
         ("raise SystemExit\n", "SystemExit (line 1)"),
         ("", "NameError: name 'f' is not defined"),
     ],
-)  # fmt: skip
+)
 async def test_what_the_code_raises_counts_against_it(code: str, detail: str) -> None:
     outcomes = await run(code, "f(1) == 1\nf(2) == 2")
 
@@ -197,17 +206,19 @@ async def test_a_rounding_that_may_differ_here_does_not_count() -> None:
     [
         "def f(xs): return any(x > 1 for x in xs) and all(x for x in xs)\n",
         "def f(xs):\n    return [x for i, x in enumerate(xs)] == list(map(int, xs))\n",
-        "def f(xs):\n    for a, b in zip(xs, xs):\n        if a != b: return False\n    return True\n",
+        "def f(xs):\n    for a, b in zip(xs, xs):\n        if a != b: return False\n"
+        "    return True\n",
         "def f(xs):\n    pairs = zip(xs, xs)\n    return dict(pairs) == {1: 1, 2: 2}\n",
         "def f(xs): return ''.join(str(x) for x in reversed(xs)) == '21'\n",
         "import time\ndef f(xs):\n    time.sleep(3600)\n    return True\n",
-        "from functools import lru_cache\n@lru_cache(maxsize=None)\ndef g(n): return n < 2 or g(n - 1)\n"
+        "from functools import lru_cache\n@lru_cache(maxsize=None)\n"
+        "def g(n): return n < 2 or g(n - 1)\n"
         "def f(xs): return g(50)\n",
         "class Stack:\n    def __init__(self): self.items = []\n    def push(self, x):\n"
         "        self.items.append(x)\n        return self\n"
         "def f(xs): return Stack().push(1).items == [1]\n",
     ],
-)  # fmt: skip
+)
 async def test_ordinary_programs_run(code: str) -> None:
     assert await statuses(code, "f([1, 2]) == True") == ["pass"]
 

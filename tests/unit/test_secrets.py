@@ -159,6 +159,19 @@ def test_lines_stay_and_a_second_pass_finds_nothing(text: str) -> None:
     assert redact(redacted.text).text == redacted.text
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(FORMATS), min_size=1, max_size=6))
+def test_no_neighbour_brings_a_secret_back(forms: list[str]) -> None:
+    text = "\n".join(form.format(CANARY) for form in forms)
+
+    assert CANARY not in redact(text).text
+
+
+@pytest.mark.parametrize("value", ["$ecr3t-Pa55word", "%7Bq9zL2#", "p@ss:w0rd!", "{x}q7Z2-V9s"])
+def test_a_value_of_unusual_form_is_hidden(value: str) -> None:
+    assert value not in redact(f"DB_PASSWORD = '{value}'").text
+
+
 def test_invisible_characters_are_dropped_and_named() -> None:
     text, names = strip_invisible("if a\u202e:\u200b # \U000e0041ok\ufeff\u200b\n\tñ é 🙂\r\n")
 

@@ -14,25 +14,48 @@ from tools.analysis.syntax import (
     normalise_language,
 )
 
-# One line a language: how long it is does not matter.
 SOUND = {
     "python": "def f(x: int) -> int:\n    return [y for y in range(x)][-1]\n",
-    "javascript": "export const f = async (x) => ({ ...x, y: `${x?.y ?? 1}` });\nclass A { #p = 1 }\n",
-    "typescript": "interface P<T> { x?: T }\nconst f = <T,>(p: P<T>): p is P<T> => true as const;\n",
+    "javascript": (
+        "export const f = async (x) => ({ ...x, y: `${x?.y ?? 1}` });\nclass A { #p = 1 }\n"
+    ),
+    "typescript": (
+        "interface P<T> { x?: T }\nconst f = <T,>(p: P<T>): p is P<T> => true as const;\n"
+    ),
     "tsx": "const A = (p: { x: number }) => <div className='a'>{p.x}</div>;\n",
-    "java": "record P(int x) {}\nclass A { static int f(int x) { return switch (x) { default -> 1; }; } }\n",
+    "java": (
+        "record P(int x) {}\n"
+        "class A { static int f(int x) { return switch (x) { default -> 1; }; } }\n"
+    ),
     "go": "package main\n\nfunc F[T any](x []T) (int, error) {\n\treturn len(x), nil\n}\n",
-    "rust": "fn f<'a>(x: &'a str) -> Option<&'a str> {\n    let Some(y) = x.get(0..1) else { return None };\n    Some(y)\n}\n",
-    "c": '#include <stdio.h>\nint main(void) { int a[3] = {1, 2, 3}; printf("%d\\n", a[0]); return 0; }\n',
-    "cpp": "#include <vector>\ntemplate <typename T> auto f(std::vector<T> const& x) { return [&] { return x.size(); }(); }\n",
-    "csharp": "var x = 1;\nrecord P(int X);\nclass A { public int F(int x) => x switch { 1 => 2, _ => 3 }; }\n",
+    "rust": (
+        "fn f<'a>(x: &'a str) -> Option<&'a str> {\n"
+        "    let Some(y) = x.get(0..1) else { return None };\n    Some(y)\n}\n"
+    ),
+    "c": (
+        "#include <stdio.h>\n"
+        'int main(void) { int a[3] = {1, 2, 3}; printf("%d\\n", a[0]); return 0; }\n'
+    ),
+    "cpp": (
+        "#include <vector>\ntemplate <typename T> auto f(std::vector<T> "
+        "const& x) { return [&] { return x.size(); }(); }\n"
+    ),
+    "csharp": (
+        "var x = 1;\nrecord P(int X);\n"
+        "class A { public int F(int x) => x switch { 1 => 2, _ => 3 }; }\n"
+    ),
     "php": "<?php\nfunction f(int ...$x): ?int { return $x[0] ?? null; }\n",
     "ruby": "def f(x)\n  x.map { |y| y + 1 }.select(&:even?)\nend\n",
     "bash": 'f() {\n  for i in "$@"; do echo "${i%%.*}"; done\n}\n[[ $1 == a* ]] && f "$@"\n',
     "kotlin": "data class P(val x: Int)\nfun f(x: Int?): Int = x?.let { it + 1 } ?: 0\n",
     "html": "<!doctype html>\n<html><body><p class='a'>x<br></p></body></html>\n",
-    "css": ".a > b:hover, #c { color: red; margin: 0 auto }\n@media (max-width: 3px) { a { top: 0 } }\n",
-    "sql": "SELECT a.x, count(*) FROM a JOIN b ON a.id = b.id WHERE a.x > 1 GROUP BY a.x ORDER BY 2;\n",
+    "css": (
+        ".a > b:hover, #c { color: red; margin: 0 auto }\n"
+        "@media (max-width: 3px) { a { top: 0 } }\n"
+    ),
+    "sql": (
+        "SELECT a.x, count(*) FROM a JOIN b ON a.id = b.id WHERE a.x > 1 GROUP BY a.x ORDER BY 2;\n"
+    ),
 }
 BROKEN = {
     "python": "def f(x):\n    return (x\n",
@@ -203,3 +226,27 @@ def test_no_text_raises(code: str, language: str) -> None:
     report = check_syntax(code, language)
 
     assert all(1 <= problem.line <= problem.end_line for problem in report.problems)
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("c", "API_EXPORT int f(int x) { return x; }\nDEFINE_LIST(int)\n"),
+        ("c", '#ifdef __cplusplus\nextern "C" {\n#endif\nint f(void);\n#ifdef X\n}\n#endif\n'),
+        ("sql", "INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 2;\n"),
+        ("sql", "\\echo hello\nSELECT 1;\n"),
+    ],
+)
+def test_an_error_that_may_be_the_grammars_is_not_held_against_the_code(
+    language: str, code: str
+) -> None:
+    report = check_syntax(code, language)
+
+    assert (report.checked, report.problems) == (False, ())
+    assert report.reason
+
+
+def test_a_constant_of_the_program_leaves_no_doubt() -> None:
+    report = check_syntax("#define SIZE 3\nint main(void) {\n  int a[SIZE;\n}\n", "c")
+
+    assert [problem.line for problem in report.problems] == [3]

@@ -148,20 +148,29 @@ _KEYS = (
     r"(?:secret|token|api[_\-]?key|access[_\-]?key|auth[_\-]?key|private[_\-]?key"
     r"|signing[_\-]?key|encryption[_\-]?key)s?"
 )
-_ASSIGNMENT = re.compile(
-    r"(?:(?P<password>" + _PASSWORDS + r")|" + _KEYS + r")[A-Za-z0-9_\-]{0,30}"
-    r"(?:['\"\])]{0,3}[ \t]{0,4}"
-    r"(?::[ \t]{0,4}[A-Za-z_][\w.\[\] |]{0,40}?[ \t]{0,4}=|:=|=>|={1,3}|!=|:|,|>)"
-    r"|[ \t]{0,2}\(|[ \t]{1,3}(?=['\"]))"
+_NAME = re.compile(
+    r"(?:(?P<password>" + _PASSWORDS + r")|" + _KEYS + r")[A-Za-z0-9_\-]{0,30}", re.IGNORECASE
+)
+_VALUE = (
     r"[ \t]{0,8}(?:[rRbBfFuU]{1,2}(?=['\"]))?"
     r"(?:(?P<quote>['\"`])(?P<quoted>(?:\\.|(?!(?P=quote))[^\\\n]){4,500})(?P=quote)"
-    r"|(?P<bare>[^\s'\"`,;(){}\[\]<>#&]{8,500}))",
-    re.IGNORECASE,
+    r"|(?P<bare>[^\s'\"`,;(){}\[\]<>#&]{8,500}))"
+)
+# All are tried at every name: what looks like an annotation may itself be the value.
+_ASSIGNMENTS = tuple(
+    re.compile(between + _VALUE)
+    for between in (
+        r"['\"\])]{0,3}[ \t]{0,4}(?::=|=>|={1,3}|!=|:|,|>)",
+        r"(?:[ \t]{0,2}\(|[ \t]{1,3}(?=['\"]))",
+        r"[ \t]{0,4}:[ \t]{0,4}[A-Za-z_][\w.\[\]| ]{0,40}?[ \t]{0,4}=",
+    )
 )
 _KINDS = {kind for kind, _ in _TOKENS} | {"password", "token"}
 _PLACEHOLDER = re.compile(rf"<secret:\d{{1,6}}:(?:{'|'.join(sorted(_KINDS))})>")
 _CODE_AFTER = re.compile(r"[ \t]*[(\[]")
-_NOT_A_VALUE = re.compile(r"(?:<.*>|\$.*|\{.*\}|%.*|\*+|[xX]{4,}|\.{3,}|.*<secret:\d+:.*)$")
+_NOT_A_VALUE = re.compile(
+    r"(?:<.*>|\$\{.*\}|\$[A-Z_][A-Z0-9_]*|\{.*\}|%\(?\w*\)?[sd]|%[A-Z_]+%|\*+|[xX]{4,}|\.{3,}|<+)$"
+)
 
 
 def _without_overlaps(text: str) -> list[tuple[int, int, str]]:
@@ -169,6 +178,7 @@ def _without_overlaps(text: str) -> list[tuple[int, int, str]]:
     covered = bytearray(len(text))
     for earlier in _PLACEHOLDER.finditer(text):
         covered[earlier.start() : earlier.end()] = b"\1" * len(earlier[0])
+    text = _PLACEHOLDER.sub(lambda earlier: "<" * len(earlier[0]), text)
     for start, end, kind in (*_tokens(text), *_assignments(text)):
         if start < end and not any(covered[start:end]):
             covered[start:end] = b"\1" * (end - start)
@@ -186,16 +196,20 @@ def _tokens(text: str) -> Iterator[tuple[int, int, str]]:
 
 def _assignments(text: str) -> Iterator[tuple[int, int, str]]:
     """Find values given to names such as `db_password`, where they look random enough."""
-    for match in _ASSIGNMENT.finditer(text):
-        group = "quoted" if match["quoted"] is not None else "bare"
-        value = match[group]
-        if _NOT_A_VALUE.match(value):
-            continue
-        if group == "bare" and (_CODE_AFTER.match(text, match.end()) or not _is_bare_value(value)):
-            continue
-        kind = "password" if match["password"] else "token"
-        if _is_random(value, least=2.75 if kind == "password" else 3.0):
-            yield *match.span(group), kind
+    for name in _NAME.finditer(text):
+        kind = "password" if name["password"] else "token"
+        least = 2.75 if kind == "password" else 3.0
+        for pattern in _ASSIGNMENTS:
+            match = pattern.match(text, name.end())
+            if match is None:
+                continue
+            group = "quoted" if match["quoted"] is not None else "bare"
+            value = match[group]
+            code = group == "bare" and (
+                _CODE_AFTER.match(text, match.end()) or not _is_bare_value(value)
+            )
+            if not code and not _NOT_A_VALUE.match(value) and _is_random(value, least=least):
+                yield *match.span(group), kind
 
 
 def _is_bare_value(value: str) -> bool:

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tools.analysis.expressions import silent_warnings
+from tools.analysis.grammar_limits import find_doubt
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Tree
@@ -31,7 +32,7 @@ _ALIASES = {
     "csharp": "csharp c# cs c-sharp c_sharp",
     "php": "php",
     "ruby": "ruby rb",
-    "bash": "bash sh shell zsh shellscript",
+    "bash": "bash sh shell shellscript",
     "kotlin": "kotlin kt kts",
     "html": "html htm xhtml",
     "css": "css",
@@ -59,6 +60,9 @@ _GRAMMARS = {
     "css": ("tree_sitter_css", "language"),
     "sql": ("tree_sitter_sql", "language"),
 }
+
+# TypeScript may hold elements, and a C header may be C++.
+_WIDER = {"typescript": "tsx", "c": "cpp"}
 
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 # Written for a Python newer than the one that runs us: PEP 695, 701, 750, 758.
@@ -174,13 +178,23 @@ def _check_grammar(code: str, name: str) -> SyntaxReport:
     tree = _parse(data, grammar)
     if tree is None:
         return SyntaxReport(name, False, f"parsing took longer than {PARSE_SECONDS:g} s", ())
-    if name == "typescript" and tree.root_node.has_error:
-        as_tsx = _parse(data, "tsx")
-        if as_tsx is not None and not as_tsx.root_node.has_error:
+    if name in _WIDER and tree.root_node.has_error:
+        wider = _parse(data, _WIDER[name])
+        if wider is not None and not wider.root_node.has_error:
             return SyntaxReport(name, True, None, ())
     if not tree.root_node.has_error:
         return SyntaxReport(name, True, None, ())
-    return _report(name, [_node_problem(node, code, data) for node in _error_nodes(tree.root_node)])
+    problems: list[SyntaxProblem] = []
+    lines = split_lines(code)
+    for node in _error_nodes(tree.root_node):
+        problem = _node_problem(node, code, data=data)
+        around = lines[max(problem.line - 2, 0) : problem.end_line]
+        doubt = find_doubt(name, code, lines=around)
+        if doubt is not None:
+            # One misread construct makes the grammar stumble over what follows it.
+            return _report(name, problems) if problems else SyntaxReport(name, False, doubt, ())
+        problems.append(problem)
+    return _report(name, problems)
 
 
 @cache
@@ -221,7 +235,7 @@ def _error_nodes(root: "Node") -> list["Node"]:
     return found
 
 
-def _node_problem(node: "Node", code: str, data: bytes) -> SyntaxProblem:
+def _node_problem(node: "Node", code: str, *, data: bytes) -> SyntaxProblem:
     before = split_lines(data[: node.start_byte].decode("utf-8", "replace"))
     line, column = len(before), len(before[-1]) + 1
     written = data[node.start_byte : min(node.end_byte, node.start_byte + 400)]
