@@ -58,14 +58,18 @@ async def ask(
     shape: type[T],
     max_tokens: int,
     deadline: float,
+    temperature: float,
 ) -> Answer[T]:
     """Return the model's answer as a `shape`, within `max_tokens` tokens and `deadline` seconds.
+
+    `temperature` counts for the models that take one.
 
     Raises ModelTimeout, ModelUnavailable, ModelTruncated, ModelRefused or UnusableAnswer.
     """
     schema = without_titles(shape.model_json_schema())
     bound = chat.model.bind(
         max_tokens=max_tokens,
+        **({"temperature": temperature} if chat.takes_temperature else {}),
         extra_body={**chat.body, **response_format(shape.__name__, schema)},
     )
     try:

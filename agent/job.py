@@ -18,6 +18,8 @@ from tools.context import ToolContext
 from tools.errors import ModelBadOutput
 
 GRAPH_VERSION: Final = "1"
+INVENTIVE: Final = 0.7
+SOBER: Final = 0.1
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -57,6 +59,7 @@ async def ask_for(
     *,
     values: dict[str, str],
     scripted: dict[str, Any],
+    temperature: float = INVENTIVE,
 ) -> AgentState:
     """Return the state change of one model call: an answer, or a complaint for the repair turn.
 
@@ -79,6 +82,7 @@ async def ask_for(
             shape=shape,
             max_tokens=context.limits.answer_tokens,
             deadline=context.limits.call_seconds,
+            temperature=temperature,
         )
     except UnusableAnswer as error:
         return complain(

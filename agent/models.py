@@ -4,30 +4,35 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from tools.http import MAX_RETRIES, HttpClients
+from tools.http import MAX_RETRIES, OPENAI_URL, HttpClients
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 SCRIPTED_MODEL: Final = "scripted-tutor-1"
-NO_REPETITION: Final = {
+SMALL_MODEL: Final = {
+    "seed": 7,
+    "top_p": 0.8,
+    "top_k": 20,
     "dry_multiplier": 0.8,
     "dry_allowed_length": 4,
     "dry_sequence_breakers": ['"'],
 }
-"""For llama.cpp's DRY sampler: without it a small model writes the same task again and again."""
+"""Qwen's own sampling, and llama.cpp's DRY: without it the same task comes again and again."""
 
 
 @dataclass(frozen=True)
 class ChatModel:
     """A chat model under the name that is recorded with everything it makes.
 
-    `body` are fields that its server alone understands; they go into every request.
+    `body` are fields that its server alone understands; they go into every request. Some models
+    refuse a temperature, so one is sent only where `takes_temperature` says so.
     """
 
     name: str
     model: "BaseChatModel"
     body: Mapping[str, Any] = field(default_factory=dict)
+    takes_temperature: bool = False
 
 
 def make_chat_model(
@@ -51,17 +56,17 @@ def make_chat_model(
     from langchain_openai import ChatOpenAI
     from pydantic import SecretStr
 
-    sampling: dict[str, Any] = {"temperature": 0.4, "seed": 7} if provider == "local" else {}
+    local = provider == "local"
     chat = ChatOpenAI(
         model=model,
         api_key=SecretStr(api_key or "none"),
-        base_url=base_url,
+        base_url=base_url or OPENAI_URL,
         max_retries=MAX_RETRIES,
         http_client=clients.sync,
         http_async_client=clients.asynchronous,
-        **sampling,
     )
-    return ChatModel(model, chat, body=NO_REPETITION if provider == "local" else {})
+    body = SMALL_MODEL if local else {}
+    return ChatModel(model, chat, body=body, takes_temperature=local)
 
 
 def response_format(name: str, schema: dict[str, Any]) -> dict[str, Any]:

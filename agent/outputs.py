@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=240)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=100)]
 Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=400)]
-Label = Annotated[str, StringConstraints(strip_whitespace=True, max_length=8)]
+SourceLabel = Annotated[str, StringConstraints(pattern=r"^S[0-9]{1,2}$")]
+TaskKey = Annotated[str, StringConstraints(pattern=r"^t[0-9]{1,2}$")]
 
 
 class Output(BaseModel):
@@ -28,7 +29,7 @@ class SuggestedGoal(Output):
     why: Line
     priority: Literal["low", "medium", "high", "urgent"]
     criteria: list[Line] = Field(min_length=2, max_length=5)
-    based_on: list[Label] = Field(max_length=3)
+    based_on: list[SourceLabel] = Field(max_length=3)
 
 
 class SuggestedGoals(Output):
@@ -38,17 +39,21 @@ class SuggestedGoals(Output):
 
 
 class PlannedTask(Output):
-    """A task as the model plans it; `key` is its own name for it, `serves` counts from 1."""
+    """A task as the model plans it; `key` is its own name for it, `serves` counts from 1.
 
-    key: Label
+    `serves` comes before the title: a small model that names the criterion first writes tasks that
+    differ.
+    """
+
+    key: TaskKey
+    serves: list[int] = Field(max_length=6)
     title: Title
     description: Paragraph
     task_type: Literal[
         "code", "documentation", "testing", "research", "review", "deployment", "other"
     ]
-    serves: list[int] = Field(max_length=6)
     acceptance: list[Line] = Field(min_length=2, max_length=4)
-    depends_on: list[Label] = Field(max_length=4)
+    depends_on: list[TaskKey] = Field(max_length=4)
     hours_low: float
     hours_likely: float
     hours_high: float
@@ -59,7 +64,7 @@ class PlannedTask(Output):
 class PlannedTasks(Output):
     """Tasks that together reach a goal."""
 
-    tasks: list[PlannedTask] = Field(min_length=1, max_length=9)
+    tasks: list[PlannedTask] = Field(min_length=3, max_length=7)
 
 
 class CriterionVerdict(Output):

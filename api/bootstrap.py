@@ -109,11 +109,13 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
     Raises SetupError for what is missing: a model, a secret, a database.
     """
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+    from tools.analysis.sandbox import close_sandbox
     from tools.embedders import make_embedder
 
     async with AsyncExitStack() as stack:
         clients = make_http_clients(timeout=settings.call_seconds)
         stack.push_async_callback(clients.aclose)
+        stack.callback(close_sandbox)
         chat = (
             await stack.enter_async_context(_open_chat(settings, clients)) if with_agent else None
         )

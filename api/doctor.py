@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from api.settings import Settings
 from tools.errors import SetupError
+from tools.http import OPENAI_URL
 
 MIN_PGVECTOR: Final = (0, 8, 4)
 CONNECT_SECONDS: Final = 5
@@ -186,7 +187,7 @@ def _ask_for_models(settings: Settings) -> str | None:
     key = settings.openai_api_key
     client = openai.OpenAI(
         api_key=key.get_secret_value() if key else "none",
-        base_url=settings.openai_base_url,
+        base_url=settings.openai_base_url or OPENAI_URL,
         timeout=CONNECT_SECONDS,
         max_retries=0,
     )

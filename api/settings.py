@@ -59,7 +59,7 @@ class Settings(BaseSettings):
 
     @property
     def call_seconds(self) -> float:
-        """Return the deadline of one model call; a model on this machine's own cores gets longer."""
+        """Return the deadline of one model call; one on this machine's own cores gets longer."""
         if self.llm_timeout is not None:
             return self.llm_timeout
         return 300.0 if self.chat_provider == "local" else 120.0

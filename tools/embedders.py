@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from db.models import EMBEDDING_DIMENSIONS
 from tools.errors import EmbeddingError
-from tools.http import MAX_RETRIES, HttpClients
+from tools.http import MAX_RETRIES, OPENAI_URL, HttpClients
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -128,7 +128,10 @@ def make_embedder(
     from langchain_openai import OpenAIEmbeddings
     from pydantic import SecretStr
 
-    address: dict[str, Any] = {"api_key": SecretStr(api_key or "none"), "base_url": base_url}
+    address: dict[str, Any] = {
+        "api_key": SecretStr(api_key or "none"),
+        "base_url": base_url or OPENAI_URL,
+    }
     embeddings = OpenAIEmbeddings(
         model=model,
         dimensions=EMBEDDING_DIMENSIONS,

@@ -12,6 +12,8 @@ import httpx2
 CONNECT_SECONDS: Final = 5.0
 POOL_SECONDS: Final = 5.0
 MAX_CONNECTIONS: Final = 100
+OPENAI_URL: Final = "https://api.openai.com/v1"
+"""Named wherever no other is: the libraries take an empty OPENAI_BASE_URL for an address."""
 MAX_RETRIES: Final = 2
 """At least two: a server may close an idle connection under a request."""
 

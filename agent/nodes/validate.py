@@ -8,7 +8,7 @@ from typing import Any, Final
 from agent.checks.verdict import Decision, decide, missing_verdicts
 from agent.context import AgentContext
 from agent.evidence import collect, in_words, summary, verdict_in_words
-from agent.job import Job, ProvenanceFields, as_meta, ask_for, complain, provenance
+from agent.job import SOBER, Job, ProvenanceFields, as_meta, ask_for, complain, provenance
 from agent.outputs import Review
 from agent.sources import NOTHING, new_fence, numbered, source_lines
 from agent.state import AgentState, Json
@@ -82,6 +82,7 @@ async def answer(state: AgentState, context: AgentContext) -> AgentState:
             "failed": summary(facts).runs_failed,
             "language": language,
         },
+        temperature=SOBER,
     )
     change["subject"] = {**subject, "facts": facts, "criteria": criteria}
     return change

@@ -174,9 +174,7 @@ async def test_right_code_completes_its_task_and_is_kept_to_the_letter(scripted:
     task = await ana.make("tasks", **TASK)
     tabbed = "def doble(n):\r\n\treturn n * 2  # ñ\u200b\n"
 
-    answer = (
-        await ana.client.post(f"/v1/tasks/{task['id']}/validate", json=code(tabbed))
-    ).json()
+    answer = (await ana.client.post(f"/v1/tasks/{task['id']}/validate", json=code(tabbed))).json()
 
     assert (answer["passed"], answer["task"]["status"]) == (True, "completed")
     snapshot = await ana.read(f"/v1/snapshots/{answer['code_snapshot_id']}")

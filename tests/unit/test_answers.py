@@ -38,7 +38,12 @@ async def chat() -> AsyncIterator[ChatModel]:
 
 async def ask_goals(chat: ChatModel, *, deadline: float = 20.0) -> SuggestedGoals:
     answer = await ask(
-        chat, [HumanMessage("hola")], shape=SuggestedGoals, max_tokens=100, deadline=deadline
+        chat,
+        [HumanMessage("hola")],
+        shape=SuggestedGoals,
+        max_tokens=100,
+        deadline=deadline,
+        temperature=0.5,
     )
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (11, 7)
     return answer.value

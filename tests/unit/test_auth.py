@@ -19,8 +19,9 @@ USER: Final = "usr_0193f2c8a7b17c3e9d1f5a6b7c8d9e0f"
 
 
 def _claims(**changes: Any) -> dict[str, Any]:
+    """Return good claims, changed; good for an hour, since parameters are made at collection."""
     now = int(time.time())
-    claims = {"iss": "here", "aud": "us", "sub": USER, "iat": now, "exp": now + 60, **changes}
+    claims = {"iss": "here", "aud": "us", "sub": USER, "iat": now, "exp": now + 3_600, **changes}
     return {name: value for name, value in claims.items() if value is not ...}
 
 

@@ -124,22 +124,25 @@ def _check_python(code: str) -> SyntaxReport:
         with silent_warnings():
             compile(code, "<code>", "exec", dont_inherit=True)
     except SyntaxError as error:
-        if "null bytes" in str(error):
-            return _report("python", [_null_byte(code)])
-        problem = _python_problem(error, code)
-        if _is_newer_python(error, code, problem) and not _check_grammar(code, "python").problems:
-            reason = "uses syntax newer than the Python here; checked by grammar only"
-            return SyntaxReport("python", True, reason, ())
-        return _report("python", [problem])
+        return _unreadable_python(code, error)
     except UnicodeEncodeError as error:
-        line = len(split_lines(code[: error.start]))
-        return _report(
-            "python",
-            [_problem(code, line, column=1, end_line=line, message="a lone surrogate is not text")],
-        )
+        return _report("python", [_lone_surrogate(code, error)])
+    except ValueError:
+        # Before Python 3.11.4 a null byte is this.
+        return _report("python", [_null_byte(code)])
     except (RecursionError, MemoryError):
         return _check_grammar(code, "python")
     return SyntaxReport("python", True, None, ())
+
+
+def _unreadable_python(code: str, error: SyntaxError) -> SyntaxReport:
+    if "null bytes" in str(error):
+        return _report("python", [_null_byte(code)])
+    problem = _python_problem(error, code)
+    if _is_newer_python(error, code, problem) and not _check_grammar(code, "python").problems:
+        reason = "uses syntax newer than the Python here; checked by grammar only"
+        return SyntaxReport("python", True, reason, ())
+    return _report("python", [problem])
 
 
 def _is_newer_python(error: SyntaxError, code: str, problem: SyntaxProblem) -> bool:
@@ -168,6 +171,11 @@ def _null_byte(code: str) -> SyntaxProblem:
         end_line=line,
         message="a null byte is not text",
     )
+
+
+def _lone_surrogate(code: str, error: UnicodeEncodeError) -> SyntaxProblem:
+    line = len(split_lines(code[: error.start]))
+    return _problem(code, line, column=1, end_line=line, message="a lone surrogate is not text")
 
 
 def _check_grammar(code: str, name: str) -> SyntaxReport:
