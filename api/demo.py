@@ -151,7 +151,7 @@ async def _break_down(story: Story, services: Services, sample: Sample, goal_id:
         services,
         sample,
         job="break_down_goal",
-        request={"goal_id": goal_id, "count": 4, "language": None},
+        request={"goal_id": goal_id, "count": 3, "language": None},
     )
     numbers = {task["id"]: number for number, task in enumerate(answer["tasks"], start=1)}
     table = Table(box=None, padding=(0, 1), show_edge=False)
