@@ -6,13 +6,15 @@ unless somebody names it.
 """
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
+FEWEST_TASKS: Final = 3
+MOST_TASKS: Final = 7
 _TOPICS = {
     "es": [
         (
@@ -36,13 +38,14 @@ _TOPICS = {
         ("Review the security of", "Look for dangerous input and close the way."),
     ],
 }
-_PHRASES = {
+_PHRASES: dict[str, dict[str, Any]] = {
     "es": {
         "subject": "mi proyecto",
         "why": "Es el paso siguiente para: {subject}",
         "criterion": "Se puede comprobar: {text}",
         "works": "Otra persona lo repite con las instrucciones escritas",
-        "task": "Cumplir el criterio {number}: {text}",
+        "task": "Paso {number}: {text}",
+        "more": ["Revisar el resultado con otra persona", "Escribir lo aprendido"],
         "reason": "Estimación fija del modelo de ejemplo",
         "judged": "El modelo de ejemplo no juzga; manda la evidencia",
         "feedback": "El modelo de ejemplo no explica el código. Mira la evidencia de arriba.",
@@ -53,7 +56,8 @@ _PHRASES = {
         "why": "It is the next step for: {subject}",
         "criterion": "It can be checked: {text}",
         "works": "Somebody else repeats it from the written instructions",
-        "task": "Meet criterion {number}: {text}",
+        "task": "Step {number}: {text}",
+        "more": ["Review the result with somebody else", "Write down what was learnt"],
         "reason": "A fixed estimate of the scripted model",
         "judged": "The scripted model does not judge; the evidence rules",
         "feedback": "The scripted model does not explain code. See the evidence above.",
@@ -80,13 +84,15 @@ class ScriptedTutor(BaseChatModel):
         given = messages[-1].additional_kwargs["scripted"]
         value = {"SuggestedGoals": _goals, "PlannedTasks": _tasks, "Review": _review}[shape](given)
         text = json.dumps(value, ensure_ascii=False)
+        read = sum(len(str(message.content).split()) for message in messages)
+        written = len(text.split())
         message = AIMessage(
             text,
             response_metadata={"finish_reason": "stop"},
             usage_metadata={
-                "input_tokens": sum(len(str(message.content).split()) for message in messages),
-                "output_tokens": len(text.split()),
-                "total_tokens": 0,
+                "input_tokens": read,
+                "output_tokens": written,
+                "total_tokens": read + written,
             },
         )
         return ChatResult(generations=[ChatGeneration(message=message)])
@@ -114,6 +120,7 @@ def _goals(given: dict[str, Any]) -> dict[str, Any]:
 def _tasks(given: dict[str, Any]) -> dict[str, Any]:
     say = _PHRASES[given["language"]]
     criteria = given["criteria"] or [given["goal"]]
+    texts = [*criteria, *say["more"]][: max(len(criteria), FEWEST_TASKS)]
     return {
         "tasks": [
             {
@@ -121,7 +128,7 @@ def _tasks(given: dict[str, Any]) -> dict[str, Any]:
                 "title": say["task"].format(number=number, text=text)[:100],
                 "description": f"{given['goal']}: {text}"[:400],
                 "task_type": "code",
-                "serves": [number],
+                "serves": [number] if number <= len(criteria) else [],
                 "acceptance": [say["criterion"].format(text=text)[:160], say["works"]],
                 "depends_on": [f"t{number - 1}"] if number > 1 else [],
                 "hours_low": 1.0,
@@ -130,7 +137,7 @@ def _tasks(given: dict[str, Any]) -> dict[str, Any]:
                 "complexity": 3,
                 "reason": say["reason"],
             }
-            for number, text in enumerate(criteria, start=1)
+            for number, text in enumerate(texts[:MOST_TASKS], start=1)
         ]
     }
 

@@ -29,7 +29,7 @@ def test_the_whole_job_over_http_ends_in_parquet_when_the_server_stops(program: 
         )
         goal = suggested["suggestions"][0]["goal"]
         status, plan = server.call("POST", f"/v1/goals/{goal['id']}/breakdown", {}, token=token)
-        assert (status, len(plan["tasks"])) == (201, 2)
+        assert (status, len(plan["tasks"])) == (201, 3)
         _, task = server.call("POST", "/v1/tasks", TASK, token=token)
         judged = [
             server.call(
