@@ -11,11 +11,12 @@ Vector = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Named:
-    """A text that proposals are compared with; `id` is None for a sibling proposal."""
+    """A text that proposals are compared with: a row by its `id`, or a sibling by its `index`."""
 
     id: str | None
     title: str
     vector: Vector
+    index: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def find_overlaps(
         if nearest is not None and nearest[0] >= threshold:
             overlaps.append(Overlap(index, repeats=nearest[1], similarity=nearest[0]))
             continue
-        known.append(Named(None, title, vector))
+        known.append(Named(None, title, vector, index))
     return overlaps
 
 

@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from agent.checks.overlap import Named, cosine, find_overlaps
+from agent.checks.overlap import Named, Overlap, cosine, find_overlaps
 from agent.checks.plan import Plan, Step, cover, make_plan
 from agent.context import AgentContext
 from agent.job import Job, as_meta, ask_for, complain, provenance
 from agent.nodes.suggest import course_line
-from agent.outputs import PlannedTasks
+from agent.outputs import PlannedTask, PlannedTasks
 from agent.sources import NOTHING, dashed, new_fence, numbered, source_lines
 from agent.state import AgentState, Json
 from db.enums import TaskStatus, TaskType
@@ -107,7 +107,7 @@ async def check(state: AgentState, context: AgentContext) -> AgentState:
         threshold=embedder.same_task,
     )
     repeated = {overlap.index for overlap in overlaps}
-    kept = [task for index, task in enumerate(said.tasks) if index not in repeated]
+    kept = _without(said.tasks, overlaps)
     if len(kept) < min(2, len(said.tasks)) and state["repairs"] < context.limits.repairs:
         titles = "; ".join(said.tasks[index].title for index in sorted(repeated))
         return complain(state, context, _REPEATED[state["language"]] + titles)
@@ -166,6 +166,24 @@ async def persist(tools: ToolContext, state: AgentState, context: AgentContext) 
         "critical_path": [ids[at] for at in state["draft"]["critical_path"]],
         "repairs": state["draft"]["repairs"],
     }
+
+
+def _without(tasks: list[PlannedTask], overlaps: list[Overlap]) -> list[PlannedTask]:
+    """Return the tasks that repeat nothing; an edge to a repeat goes to what it repeats."""
+    stands_for = {
+        tasks[overlap.index].key: tasks[overlap.repeats.index].key
+        for overlap in overlaps
+        if overlap.repeats.index is not None
+    }
+    repeated = {overlap.index for overlap in overlaps}
+    kept: list[PlannedTask] = []
+    for index, task in enumerate(tasks):
+        if index in repeated:
+            continue
+        edges = dict.fromkeys(stands_for.get(key, key) for key in task.depends_on)
+        edges.pop(task.key, None)
+        kept.append(task.model_copy(update={"depends_on": list(edges)}))
+    return kept
 
 
 async def _cover(plan: Plan, criteria: list[str], context: AgentContext) -> Plan:

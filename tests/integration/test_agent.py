@@ -132,6 +132,42 @@ async def test_a_breakdown_stores_tasks_in_order_with_their_edges(scripted: Serv
     ]
 
 
+def planned(key: str, title: str, *depends_on: str) -> dict[str, Any]:
+    return {
+        "key": key,
+        "serves": [1],
+        "title": title,
+        "description": title,
+        "task_type": "code",
+        "acceptance": ["Se ve", "Se mide"],
+        "depends_on": list(depends_on),
+        "hours_low": 1,
+        "hours_likely": 2,
+        "hours_high": 3,
+        "complexity": 2,
+        "reason": "Es corto",
+    }
+
+
+async def test_an_edge_to_a_task_that_repeats_another_goes_to_the_one_that_stays(
+    remote: Service, httpx2_mock: respx.Router
+) -> None:
+    ana = await remote.sign_in("ana")
+    goal = await ana.make("goals", title="API con JWT", criteria=["Hay login"])
+    tasks = [
+        planned("t1", "Crear el login"),
+        planned("t2", "crear el login"),
+        planned("t3", "Publicar", "t2"),
+    ]
+    httpx2_mock.post(COMPLETIONS).mock(return_value=said({"tasks": tasks}))
+
+    answer = (await ana.client.post(f"/v1/goals/{goal['id']}/breakdown", json={})).json()
+
+    login, publish = answer["tasks"]
+    assert publish["metadata"]["depends_on"] == [login["id"]]
+    assert [repair["kind"] for repair in answer["repairs"]] == ["merged_duplicate"]
+
+
 async def test_wrong_code_fails_its_task_by_a_run_example(scripted: Service) -> None:
     ana = await scripted.sign_in("ana")
     task = await ana.make("tasks", **TASK)
