@@ -50,6 +50,14 @@ def examine(settings: Settings) -> int:
 def look(settings: Settings) -> Iterator[Finding]:
     """Yield what was found about each part, in the order in which to mend them."""
     yield from _database(settings)
+    if settings.database_url is None and _is_root():
+        yield Finding(
+            "user",
+            "warning",
+            "root: the embedded server runs as pgserver, and makes the folders above "
+            f"{settings.home} readable to all",
+            "use an ordinary user, or a GOALS_HOME outside private folders",
+        )
     yield _broker(settings)
     yield _chat(settings)
     yield _embeddings(settings)
@@ -103,6 +111,10 @@ def _database(settings: Settings) -> Iterator[Finding]:
                 f"at {current or 'none'}, this program needs {head}",
                 "run `goals migrate`",
             )
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def _vector(installed: str | None, available: str | None) -> Finding:
