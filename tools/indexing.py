@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from db.embeddings import Embeddings
+from tools.analysis.secrets import redact
 from tools.context import ToolContext
 
 GOAL: Final = "goal"
@@ -70,8 +71,8 @@ def course_text(title: str, description: str | None, technologies: Sequence[str]
 
 
 def snapshot_text(file_path: str, code: str) -> str:
-    """Return what a code snapshot is found by."""
-    return _lines(file_path, code)
+    """Return what a code snapshot is found by, without its secrets: it may leave the machine."""
+    return _lines(file_path, redact(code).text)
 
 
 def _lines(*parts: str | None) -> str:

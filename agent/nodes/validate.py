@@ -28,6 +28,8 @@ from tools.schemas import SnapshotIn, SnapshotOut, TaskOut, Verdict
 from tools.snapshots import record_snapshot
 from tools.tasks import apply_validation, get_task
 
+QUERY_CHARACTERS: Final = 400
+
 
 async def load(tools: ToolContext, request: Json) -> Json:
     """Read the task and its acceptance criteria; those of the goal ask for more than one task."""
@@ -46,7 +48,7 @@ def query(request: Json, subject: Json) -> str:
     """Return what to search for: the task's text, else the start of the code."""
     task = subject["task"]
     if task is None:
-        return f"{request['file_path']}\n{request['code'][:400]}"
+        return snapshot_text(request["file_path"], request["code"])[:QUERY_CHARACTERS]
     return f"{task['title']}. {task['description']}"
 
 

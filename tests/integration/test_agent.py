@@ -4,10 +4,12 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 import respx
 
 from tests.agents import COMPLETIONS, said, suggested
 from tests.service import Service
+from tools.embedding_models import ScriptedEmbeddings
 
 WISH = {"wish": "Quiero probar mi API", "count": 2}
 WRONG = "def doble(n):\n    return n + 1\n"
@@ -250,18 +252,33 @@ async def test_feedback_without_a_task_gives_findings_and_no_verdict(
     assert await ana.event_types() == ["code.submitted", "code.reviewed", "ai.feedback_generated"]
 
 
-async def test_a_secret_in_the_code_never_reaches_the_model(
-    remote: Service, httpx2_mock: respx.Router
+def record_embedded_texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    texts: list[str] = []
+    embed = ScriptedEmbeddings.embed_query
+
+    def recorded(self: ScriptedEmbeddings, text: str) -> list[float]:
+        texts.append(text)
+        return embed(self, text)
+
+    monkeypatch.setattr(ScriptedEmbeddings, "embed_query", recorded)
+    return texts
+
+
+async def test_a_secret_in_the_code_reaches_neither_the_chat_model_nor_the_embeddings(
+    remote: Service, httpx2_mock: respx.Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ana = await remote.sign_in("ana")
     key = "AKIA" + "Z7Q2M4X9T1B6W3K8"
     review = {"criteria": [], "findings": [], "feedback": "Está bien así.", "next_step": "Sigue"}
     route = httpx2_mock.post(COMPLETIONS).mock(return_value=said(review))
+    asked_for_vectors = record_embedded_texts(monkeypatch)
 
     answer = await ana.client.post("/v1/feedback", json=code(f'clave = "{key}"\n'))
 
     assert answer.status_code == 201, answer.text
     assert key not in route.calls.last.request.content.decode()
+    assert asked_for_vectors
+    assert not [text for text in asked_for_vectors if key in text]
 
 
 async def test_no_connection_is_held_while_the_model_talks(
