@@ -5,15 +5,14 @@ from typing import Any, Final
 from agent.checks.overlap import Named, Overlap, cosine, find_overlaps
 from agent.checks.plan import Plan, Step, cover, make_plan
 from agent.context import AgentContext
+from agent.course import course_line, load_course
 from agent.job import Job, as_meta, ask_for, complain, provenance
-from agent.nodes.suggest import course_line
 from agent.outputs import PlannedTask, PlannedTasks
-from agent.sources import NOTHING, dashed, new_fence, numbered, source_lines
+from agent.sources import dashed, new_fence, numbered, source_lines
 from agent.state import AgentState, Json
 from db.enums import TaskStatus, TaskType
 from db.events import AiFeedbackGenerated
 from tools.context import ToolContext
-from tools.courses import get_course
 from tools.goals import get_goal
 from tools.indexing import CODE_SNAPSHOT, COURSE, GOAL, TASK, task_text
 from tools.schemas import TaskIn
@@ -33,20 +32,11 @@ async def load(tools: ToolContext, request: Json) -> Json:
         for task in page.items
         if task.status is not TaskStatus.SKIPPED
     ]
-    course = None
-    if goal.course_id is not None:
-        row = await get_course(tools, goal.course_id)
-        course = {
-            "title": row.title,
-            "description": row.description,
-            "progress": row.progress_percentage,
-            "technologies": row.metadata.get("technologies") or [],
-        }
     return {
         "goal": {"id": goal.id, "title": goal.title, "description": goal.description or ""},
         "criteria": [criterion.model_dump() for criterion in goal.criteria],
         "tasks": tasks,
-        "course": course,
+        "course": await load_course(tools, goal.course_id),
         "without_sources": [goal.id, *(task["id"] for task in tasks)],
     }
 
@@ -72,7 +62,7 @@ async def answer(state: AgentState, context: AgentContext) -> AgentState:
             "goal": f"{goal['title']}. {goal['description']}",
             "criteria": numbered(criteria),
             "tasks": dashed(task["title"] for task in subject["tasks"]),
-            "course": course_line(subject["course"]) if subject["course"] else NOTHING,
+            "course": course_line(subject["course"]),
             "sources": source_lines(state["sources"]),
         },
         scripted={

@@ -1,9 +1,10 @@
 """Goal suggestion: new goals that rest on what the learner has, and repeat none of it."""
 
-from typing import Any, Final
+from typing import Final
 
 from agent.checks.overlap import Named, find_overlaps
 from agent.context import AgentContext
+from agent.course import course_line, load_course
 from agent.job import Job, as_meta, ask_for, complain, provenance
 from agent.outputs import SuggestedGoal, SuggestedGoals
 from agent.sources import NOTHING, dashed, new_fence, source_lines
@@ -11,7 +12,6 @@ from agent.state import AgentState, Json
 from db.enums import GoalPriority, GoalStatus
 from db.events import AiGoalSuggested
 from tools.context import ToolContext
-from tools.courses import get_course
 from tools.goals import create_goal, list_goals
 from tools.indexing import ENTITY_TYPES, goal_text
 from tools.schemas import GoalIn
@@ -22,16 +22,7 @@ CLOSED: Final = frozenset({GoalStatus.CANCELLED})
 
 async def load(tools: ToolContext, request: Json) -> Json:
     """Read the course, if one is named, and the goals that exist."""
-    course = None
-    if request.get("course_id"):
-        row = await get_course(tools, request["course_id"])
-        course = {
-            "id": row.id,
-            "title": row.title,
-            "description": row.description,
-            "progress": row.progress_percentage,
-            "technologies": row.metadata.get("technologies") or [],
-        }
+    course = await load_course(tools, request.get("course_id"))
     page = await list_goals(tools, limit=EXISTING_GOALS)
     goals = [
         {
@@ -150,15 +141,6 @@ async def persist(tools: ToolContext, state: AgentState, context: AgentContext) 
             }
         )
     return {"suggestions": stored, "dropped": state["draft"]["dropped"]}
-
-
-def course_line(course: dict[str, Any] | None) -> str:
-    """Return a course in one line, or a dash."""
-    if course is None:
-        return NOTHING
-    technologies = ", ".join(str(name) for name in course["technologies"])
-    parts = [course["title"], course["description"] or "", technologies]
-    return ". ".join(part for part in parts if part) + f" ({course['progress']:.0f} %)"
 
 
 def _draft(goal: SuggestedGoal, state: AgentState) -> Json:
