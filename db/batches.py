@@ -5,6 +5,7 @@ some sink holds a lease on it), then `done` (its file is in place). Every take-o
 and what an earlier holder still does is refused. Leases run by the database's clock.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -58,15 +59,15 @@ class Backlog:
 
 # Claiming is by flag, never by a cursor (`id > last`): ids ascend, but commits do not, and what
 # commits behind a cursor is lost. `created_at` holds UTC, so its month is the UTC month.
-FREEZE: Final = text("""
+_ANY_WAITING: Final = "order by id limit :limit for update skip locked"
+# Not `skip locked`: a relay that is marking what it published must not hide it from its consumer.
+_THE_DELIVERED: Final = "and id = any(:ids) order by id for update"
+_FREEZE: Final = """
 with claimed as materialized (
     select id, split_part(event_type::text, '.', 1) as family,
            date_trunc('month', created_at) as month
     from events
-    where batch_id is null
-    order by id
-    limit :limit
-    for update skip locked
+    where batch_id is null {which}
 ), batches as materialized (
     select 'bat_' || replace(gen_random_uuid()::text, '-', '') as id, family, month
     from claimed
@@ -79,12 +80,18 @@ with claimed as materialized (
     returning id, family, year, month, epoch
 ), frozen as (
     update events
-    set batch_id = batches.id
+    set batch_id = batches.id{also}
     from claimed join batches using (family, month)
     where events.id = claimed.id
 )
 select id, family, year, month, epoch from manifest order by year, month, family
-""")
+"""
+# A sink that takes events without a broker is where they go: no relay is to publish them later.
+_LEAVES_HERE: Final = ", published_at = coalesce(published_at, now() at time zone 'utc')"
+FREEZE: Final = text(_FREEZE.format(which=_ANY_WAITING, also=_LEAVES_HERE))
+FREEZE_IDS: Final = text(_FREEZE.format(which=_THE_DELIVERED, also=""))
+
+KNOWN: Final = text("select id from events where id = any(:ids)")
 
 RECLAIM: Final = text("""
 update parquet_batches
@@ -117,11 +124,16 @@ with finished as (
         done_at = clock_timestamp() at time zone 'utc'
     where id = :id and epoch = :epoch and state = 'frozen'
     returning id, path, done_at
+), locked as materialized (
+    select events.id, path, done_at
+    from events join finished on events.batch_id = finished.id
+    order by events.id
+    for update of events
 )
 update events
-set processed_at = finished.done_at, parquet_path = finished.path
-from finished
-where events.batch_id = finished.id
+set processed_at = locked.done_at, parquet_path = locked.path
+from locked
+where events.id = locked.id
 """)
 
 BACKLOG: Final = text("""
@@ -141,6 +153,20 @@ def freeze(connection: Connection, limit: int, *, lease: timedelta) -> list[Batc
     """
     rows = connection.execute(FREEZE, {"limit": limit, "lease": lease})
     return [Batch(**row) for row in rows.mappings()]
+
+
+def freeze_ids(connection: Connection, ids: Sequence[str], *, lease: timedelta) -> list[Batch]:
+    """Put those of `ids` that are in no batch into new batches, held for `lease`; return these.
+
+    Waits for whoever is changing these rows; what another sink has frozen stays with that sink.
+    """
+    rows = connection.execute(FREEZE_IDS, {"ids": list(ids), "lease": lease})
+    return [Batch(**row) for row in rows.mappings()]
+
+
+def known(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
+    """Return which of `ids` are events."""
+    return frozenset(connection.execute(KNOWN, {"ids": list(ids)}).scalars())
 
 
 def reclaim(connection: Connection, limit: int, *, lease: timedelta) -> list[Batch]:

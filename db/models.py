@@ -234,6 +234,8 @@ class Event(Base):
         Index("idx_events_created_at", "created_at"),
         Index("idx_events_unbatched", "id", postgresql_where=text("batch_id IS NULL")),
         Index("idx_events_batch_id", "batch_id"),
+        Index("idx_events_unpublished", "id", postgresql_where=text("published_at IS NULL")),
+        Index("idx_events_leased", "lease_until", postgresql_where=text("lease_until IS NOT NULL")),
     )
 
     id: Mapped[str] = _primary_key("evt")
@@ -247,6 +249,8 @@ class Event(Base):
     processed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     parquet_path: Mapped[str | None] = mapped_column(String(500))
     batch_id: Mapped[str | None] = _reference("parquet_batches", ondelete="RESTRICT")
+    published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     user: Mapped[User | None] = relationship(back_populates="events", lazy="raise")
 

@@ -12,6 +12,16 @@ Failpoint = Literal[
     "sink.after_rename",
     "sink.before_tx2",
     "sink.after_tx2",
+    "relay.claimed",
+    "relay.published",
+    "relay.confirmed",
+    "consumer.delivered",
+    "consumer.before_ack",
+    "scrub.quarantined",
+    "compact.file_written",
+    "compact.swapped",
+    "compact.before_delete",
+    "erase.rows_gone",
 ]
 
 FAILPOINTS: Final[tuple[Failpoint, ...]] = get_args(Failpoint)

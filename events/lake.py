@@ -1,13 +1,15 @@
 """Files of the lake: written aside, made durable, put in place whole, under a name known before.
 
-`<lake>/events/year=YYYY/month=MM/<family>_events-<batch>.parquet` is what readers see. Staging is
-`<lake>/.staging`, outside the tree they glob, on the same file system, and not named `.parquet`.
+`<lake>/events/year=YYYY/month=MM/<family>_events-<batch>.parquet` is what readers see; a compacted
+month has one `<family>_events.parquet`. `<lake>/.staging` and `<lake>/.quarantine` are outside the
+tree they glob, on the same file system, and nothing in them is named `.parquet`.
 """
 
 import contextlib
 import hashlib
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -16,9 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from db.batches import Batch, BatchFile
+from db.manifest import MONTH_PREFIX
 from events.failpoints import hit
 
 ROW_GROUP_ROWS: Final = 100_000
+STAGING: Final = ".staging"
+QUARANTINE: Final = ".quarantine"
 
 
 class LakeUnavailable(Exception):
@@ -41,6 +46,8 @@ class StagedFile:
 def batch_path(batch: Batch) -> PurePosixPath:
     """Return the path of the batch's file, relative to the lake: the same whoever writes it."""
     folder = PurePosixPath("events", f"year={batch.year:04d}", f"month={batch.month:02d}")
+    if batch.id.startswith(MONTH_PREFIX):
+        return folder / f"{batch.family}_events.parquet"
     return folder / f"{batch.family}_events-{batch.id}.parquet"
 
 
@@ -55,11 +62,20 @@ class Lake:
 
         Raises LakeUnavailable, and leaves nothing behind.
         """
+        return self.stage_parts(batch, [table], schema=table.schema)
+
+    def stage_parts(
+        self, batch: Batch, parts: Iterable[pa.Table], *, schema: pa.Schema
+    ) -> StagedFile:
+        """Write `parts` aside as one file and fsync it; a row group never spans two parts.
+
+        Raises LakeUnavailable, and leaves nothing behind.
+        """
         staging = self._staging(batch)
         with _no_residue(staging):
             staging.parent.mkdir(parents=True, exist_ok=True)
             with staging.open("w+b") as handle:
-                _write_table(handle, table)
+                rows = _write_parts(handle, parts, schema=schema)
                 hit("sink.closed_before_fsync")
                 handle.flush()
                 os.fsync(handle.fileno())
@@ -67,7 +83,7 @@ class Lake:
                 handle.seek(0)
                 sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
         path = str(batch_path(batch))
-        file = BatchFile(path=path, rows=table.num_rows, bytes=size, sha256=sha256)
+        file = BatchFile(path=path, rows=rows, bytes=size, sha256=sha256)
         return StagedFile(batch=batch, staging=staging, file=file)
 
     def publish(self, staged: StagedFile) -> BatchFile:
@@ -101,18 +117,48 @@ class Lake:
             if staging != self._staging(batch):
                 staging.unlink(missing_ok=True)
 
+    def remove(self, path: Path) -> None:
+        """Remove a file that the manifest does not name any more, durably; gone is no error.
+
+        Raises LakeUnavailable.
+        """
+        with _unavailable():
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                _fsync_folder(path.parent)
+
+    def quarantine(self, path: Path) -> Path:
+        """Move a file out of the readers' sight, durably; return where it is now.
+
+        Raises LakeUnavailable.
+        """
+        relative = path.relative_to(self.root)
+        kept = self.root / QUARANTINE / relative.parent
+        names = (kept / f"{relative.name}.{number}.quarantined" for number in itertools.count(1))
+        target = next(name for name in names if not name.exists())
+        with _unavailable():
+            _make_folder(kept)
+            path.replace(target)
+            _fsync_folder(kept)
+            _fsync_folder(path.parent)
+        return target
+
     def _staging(self, batch: Batch) -> Path:
-        return self.root / ".staging" / f"{batch.id}.{batch.epoch}.part"
+        return self.root / STAGING / f"{batch.id}.{batch.epoch}.part"
 
 
-def _write_table(handle: Any, table: pa.Table) -> None:
+def _write_parts(handle: Any, parts: Iterable[pa.Table], *, schema: pa.Schema) -> int:
     # A flipped byte in a data page is read without a word unless the page has its checksum.
     writer = pq.ParquetWriter(
-        handle, table.schema, compression="zstd", write_page_checksum=True, version="2.6"
+        handle, schema, compression="zstd", write_page_checksum=True, version="2.6"
     )
+    rows = 0
     with writer:
-        writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-        hit("sink.mid_write")
+        for part in parts:
+            writer.write_table(part, row_group_size=ROW_GROUP_ROWS)
+            rows += part.num_rows
+            hit("sink.mid_write")
+    return rows
 
 
 @contextlib.contextmanager
@@ -125,6 +171,14 @@ def _no_residue(staging: Path) -> Iterator[None]:
         if isinstance(error, OSError):
             raise LakeUnavailable(f"{type(error).__name__}: {error}") from error
         raise
+
+
+@contextlib.contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LakeUnavailable(f"{type(error).__name__}: {error}") from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,8 +1,16 @@
-"""Ask the lake in SQL, through DuckDB."""
+"""Ask the lake in SQL, through DuckDB.
+
+A statement may read the lake and nothing else: no other file, no network, no setting, no write.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 COUNT_BY_TYPE = """
 select event_type, count(*) as events
@@ -11,11 +19,94 @@ where user_id = ?
 group by event_type order by event_type
 """
 
+VIEW: Final = """
+create view events as
+select * from read_parquet('{files}', union_by_name = true, hive_partitioning = true)
+"""
+
+DAILY_COUNTS: Final = """
+select cast(created_at as date) as day, split_part(event_type, '.', 1) as family,
+       count(*) as events
+from events
+group by day, family order by day, family
+"""
+
+
+class QueryRefused(Exception):
+    """The lake cannot answer: the SQL is wrong, or asks for more than reading the lake."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryResult:
+    """The answer to a query: the names of its columns, and its rows in their order."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DailyCount:
+    """How many `events` of one family the lake holds for one UTC `day`."""
+
+    day: date
+    family: str
+    events: int
+
 
 def count_by_type(lake: Path, *, user_id: str) -> list[tuple[str, int]]:
     """Return how many events of each type the lake holds for one user."""
     statement = COUNT_BY_TYPE.format(files=_glob(lake))
     return [(str(kind), int(count)) for kind, count in _fetch(statement, [user_id])]
+
+
+def query_lake(lake: Path, sql: str) -> QueryResult:
+    """Answer one SELECT over the view `events`: every row of the lake, and its `year` and `month`.
+
+    Times are UTC. A lake without files has the view without rows. Raises QueryRefused, whose text
+    is DuckDB's own, for bad SQL, for anything but one SELECT, for a path outside the lake, and for
+    a file that cannot be read.
+    """
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection:
+        try:
+            _open_view(connection, lake.resolve())
+            statements = connection.extract_statements(sql)
+            if [each.type for each in statements] != [duckdb.StatementType.SELECT]:
+                raise QueryRefused("the lake answers one SELECT statement at a time")
+            # Through Arrow: DuckDB's own conversion of a time with a zone wants pytz.
+            table: Any = connection.sql(statements[0]).to_arrow_table()
+        except duckdb.Error as error:
+            raise QueryRefused(str(error).strip()) from error
+    columns = [column.to_pylist() for column in table.columns]
+    return QueryResult(columns=tuple(table.column_names), rows=tuple(zip(*columns, strict=True)))
+
+
+def daily_counts(lake: Path) -> list[DailyCount]:
+    """Count the lake's events by UTC day and family, in that order."""
+    rows = query_lake(lake, DAILY_COUNTS).rows
+    return [DailyCount(day=day, family=family, events=count) for day, family, count in rows]
+
+
+def _open_view(connection: "DuckDBPyConnection", lake: Path) -> None:
+    folder = str(lake / "events").replace("'", "''")
+    connection.execute(f"set allowed_directories = ['{folder}']")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set TimeZone = 'UTC'")
+    if any((lake / "events").glob("**/*.parquet")):
+        connection.execute(VIEW.format(files=_glob(lake)))
+    else:
+        connection.register("events", _no_events())
+    connection.execute("set lock_configuration = true")
+
+
+def _no_events() -> Any:
+    import pyarrow as pa
+
+    from events.schema import DOCUMENTS, ENVELOPE
+
+    partition = (pa.field("year", pa.int64()), pa.field("month", pa.int64()))
+    return pa.schema([*ENVELOPE, *DOCUMENTS, *partition]).empty_table()
 
 
 def _glob(lake: Path) -> str:

@@ -46,7 +46,16 @@ def drain_once(
         held = batches.reclaim(connection, limit, lease=lease)
         held += batches.freeze(connection, limit, lease=lease)
     hit("sink.batch_frozen")
-    return sum(_store(engine, lake, batch=batch) for batch in held)
+    return sum(store(engine, lake, batch=batch) for batch in held)
+
+
+def take_over(
+    engine: Engine, lake: Lake, *, limit: int = MAX_ROWS, lease: timedelta = LEASE
+) -> int:
+    """Write up to `limit` batches that their sinks abandoned; return the events finished."""
+    with engine.begin() as connection:
+        held = batches.reclaim(connection, limit, lease=lease)
+    return sum(store(engine, lake, batch=batch) for batch in held)
 
 
 def drain_if_due(
@@ -69,7 +78,11 @@ def flush(engine: Engine, lake: Lake, *, limit: int = MAX_ROWS, lease: timedelta
     return total + finished
 
 
-def _store(engine: Engine, lake: Lake, *, batch: Batch) -> int:
+def store(engine: Engine, lake: Lake, *, batch: Batch) -> int:
+    """Write the file of a frozen batch and finish it; return its events, 0 if it is not ours now.
+
+    Raises LakeUnavailable or sqlalchemy's DBAPIError, and may be called again then.
+    """
     if batch.epoch > 1:
         lake.discard_earlier(batch)
     with engine.connect() as connection:

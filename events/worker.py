@@ -1,19 +1,15 @@
 """The loop that carries events away until it is told to stop."""
 
-import random
 import threading
 from datetime import timedelta
-from typing import Final
 
 import structlog
 from sqlalchemy import Engine
 
 from db.engine import UNAVAILABLE
 from events.lake import Lake, LakeUnavailable
+from events.retry import reason, retry_delay
 from events.sink import LEASE, FlushPolicy, drain_if_due, flush
-
-FIRST_DELAY_SECONDS: Final = 0.5
-LONGEST_DELAY_SECONDS: Final = 30.0
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +36,8 @@ def run_worker(
             finished = drain_if_due(engine, lake, policy=policy, lease=lease)
         except (*UNAVAILABLE, LakeUnavailable) as error:
             failures += 1
-            delay = _retry_delay(failures)
-            log.warning("worker.unavailable", reason=_reason(error), retry_seconds=round(delay, 2))
+            delay = retry_delay(failures)
+            log.warning("worker.unavailable", reason=reason(error), retry_seconds=round(delay, 2))
             continue
         if failures:
             log.info("worker.recovered", failures=failures)
@@ -54,15 +50,4 @@ def _flush_on_stop(engine: Engine, lake: Lake, *, policy: FlushPolicy, lease: ti
     try:
         flush(engine, lake, limit=policy.max_rows, lease=lease)
     except (*UNAVAILABLE, LakeUnavailable) as error:
-        log.warning("worker.stopped_unflushed", reason=_reason(error))
-
-
-def _retry_delay(failures: int) -> float:
-    longest = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(failures - 1, 10))
-    return random.uniform(longest / 2, longest)  # noqa: S311 - jitter is no secret
-
-
-def _reason(error: Exception) -> str:
-    """Return the error's first line; statements and their parameters stay out of the log."""
-    lines = str(getattr(error, "orig", None) or error).splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"
+        log.warning("worker.stopped_unflushed", reason=reason(error))
