@@ -14,7 +14,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 models = typer.Typer(help="Fetch and check the local chat model.", no_args_is_help=True)
+lake = typer.Typer(help="Look after the Parquet files, and ask them.", no_args_is_help=True)
 app.add_typer(models, name="models")
+app.add_typer(lake, name="lake")
 
 
 @app.command()
@@ -32,11 +34,67 @@ def serve(
 
 @app.command()
 def worker() -> None:
-    """Carry events from the outbox to Parquet until stopped."""
-    from api.serve import run_event_worker
+    """Carry events from the outbox to Parquet: relay and sink together."""
+    from api.settings import Settings
+    from api.workers import carry_all, run_until_stopped
+
+    run_until_stopped(Settings(), carry_all)
+
+
+@app.command()
+def relay() -> None:
+    """Publish events from the outbox to RabbitMQ."""
+    from api.settings import Settings
+    from api.workers import relay, run_until_stopped
+
+    run_until_stopped(Settings(), relay)
+
+
+@app.command()
+def sink() -> None:
+    """Move events from RabbitMQ to Parquet."""
+    from api.settings import Settings
+    from api.workers import run_until_stopped, sink
+
+    run_until_stopped(Settings(), sink)
+
+
+@lake.command()
+def compact() -> None:
+    """Merge the files of closed months into one for each family."""
+    from api.lake import run_compact
     from api.settings import Settings
 
-    run_event_worker(Settings())
+    run_compact(Settings())
+
+
+@lake.command()
+def scrub() -> None:
+    """Compare the files with the manifest; quarantine and rebuild what is damaged."""
+    from api.lake import run_scrub
+    from api.settings import Settings
+
+    raise typer.Exit(run_scrub(Settings()))
+
+
+@lake.command()
+def query(sql: Annotated[str, typer.Argument(help="DuckDB's SQL over the view `events`")]) -> None:
+    """Ask the lake in SQL."""
+    from api.lake import run_query
+    from api.settings import Settings
+
+    run_query(Settings(), sql)
+
+
+@lake.command()
+def stats(
+    plot: Annotated[Path | None, typer.Option(help="Where to write a PNG of it")] = None,
+) -> None:
+    """Count the events of each day by family."""
+    from api.lake import run_stats
+    from api.settings import Settings
+
+    run_stats(Settings(), plot)
 
 
 @app.command()

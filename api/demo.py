@@ -20,8 +20,8 @@ from rich.table import Table
 from agent.run import stream_job
 from agent.state import JobName
 from api.bootstrap import Services, open_services
+from api.logs import configure_logging
 from api.sample import QUESTIONS, RIGHT_CODE, WISH, WRONG_CODE, Sample, make_sample
-from api.serve import configure_logging
 from api.settings import Settings
 from db.counts import count_rows
 from tools.search import search_everything

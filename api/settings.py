@@ -42,6 +42,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=_data_folder, alias="GOALS_HOME")
     lake: Path | None = Field(default=None, alias="GOALS_LAKE")
+    flush_seconds: float = Field(default=60.0, gt=0, alias="GOALS_FLUSH_SECONDS")
 
     jwt_secret: SecretStr | None = Field(default=None, alias="GOALS_JWT_SECRET")
     jwt_issuer: str = Field(default=APPLICATION, alias="GOALS_JWT_ISSUER")

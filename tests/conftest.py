@@ -8,4 +8,4 @@ os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
 
 pytest_plugins = ["tests.database", "tests.service", "tests.agents"]
 if Path(__file__).with_name("rabbitmq.py").exists():
-    pytest_plugins.append("tests.rabbitmq")
+    pytest_plugins += ["tests.rabbitmq", "tests.event_path"]

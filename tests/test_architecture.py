@@ -36,6 +36,7 @@ HEAVY = {
     "langchain_core",
     "langchain_openai",
     "langgraph",
+    "matplotlib",
     "openai",
     "pyarrow",
 }

@@ -41,10 +41,14 @@ class Program:
             check=False,
         )
 
-    def run_worker_until(self, line: str) -> int:
+    def run_worker_until(self, line: str, **environment: str) -> int:
         """Start the worker, wait until it logs `line`, ask it to end; return its exit code."""
         process = subprocess.Popen(
-            [*GOALS, "worker"], cwd=ROOT, env=self.environment, stderr=subprocess.PIPE, text=True
+            [*GOALS, "worker"],
+            cwd=ROOT,
+            env=self.environment | environment,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         assert process.stderr is not None
         for said in process.stderr:

@@ -138,3 +138,41 @@ def test_the_doctor_sees_a_broker_that_answers(program: Program, amqp_url: str) 
 
     assert done.returncode == 0, done.stdout
     assert "RabbitMQ answers" in done.stdout
+
+
+def test_the_lake_answers_sql_and_scrub_finds_it_whole(program: Program) -> None:
+    program.run("token", "--user", "ana")
+    program.run_worker_until("worker.started")
+
+    asked = program.run("lake", "query", "select event_type, count(*) as n from events group by 1")
+    scrubbed = program.run("lake", "scrub")
+    refused = program.run("lake", "query", "drop table events")
+
+    assert asked.returncode == 0
+    assert "user.created" in asked.stdout
+    assert (scrubbed.returncode, scrubbed.stdout) == (0, "1 files read, 0 findings\n")
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+
+
+def test_an_address_that_is_none_is_one_line_and_nothing_starts(program: Program) -> None:
+    done = program.run("worker", AMQP_URL="not an address")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("goals: AMQP_URL is no address of a broker")
+
+
+def test_a_relay_without_a_broker_is_one_line(program: Program) -> None:
+    done = program.run("relay")
+
+    assert done.returncode == 1
+    assert "AMQP_URL is not set" in done.stderr.strip().splitlines()[-1]
+
+
+def test_the_worker_carries_events_through_the_broker(program: Program, amqp_url: str) -> None:
+    program.run("token", "--user", "ana")
+
+    code = program.run_worker_until("sink.batch_done", AMQP_URL=amqp_url, GOALS_FLUSH_SECONDS="0.2")
+
+    assert code == 0
+    assert events_in_parquet(program.home) == {"user.created": 1}

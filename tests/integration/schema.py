@@ -121,7 +121,7 @@ CONTRACT_COLUMNS: Final[dict[str, Table]] = {
 }
 
 OUR_COLUMNS: Final[dict[str, Table]] = {
-    "events": {"batch_id": _REFERENCE},
+    "events": {"batch_id": _REFERENCE, "published_at": _MOMENT, "lease_until": _MOMENT},
     "embeddings": {"chunk": "integer not null default 0", "content_hash": "character varying(64)"},
     "operations": {
         "id": "character varying(64) not null",
@@ -203,6 +203,8 @@ OUR_INDEXES: Final[dict[str, Table]] = {
     "events": {
         "idx_events_unbatched": "btree (id) WHERE (batch_id IS NULL)",
         "idx_events_batch_id": "btree (batch_id)",
+        "idx_events_unpublished": "btree (id) WHERE (published_at IS NULL)",
+        "idx_events_leased": "btree (lease_until) WHERE (lease_until IS NOT NULL)",
     },
     "embeddings": {
         "idx_embeddings_user_entity_type": "btree (user_id, entity_type)",

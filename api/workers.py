@@ -1,0 +1,129 @@
+"""The processes that carry events away: relay, sink, and both together."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from api.bootstrap import open_database
+from api.logs import configure_logging
+from api.settings import Settings
+from tools.errors import SetupError
+
+if TYPE_CHECKING:
+    from events.sink import FlushPolicy
+
+Carry = Callable[[str, Settings, threading.Event], None]
+"""Carries the events of the database at a URL until the event is set."""
+
+
+def run_until_stopped(settings: Settings, carry: Carry) -> None:
+    """Run `carry` on the configured database until SIGTERM or SIGINT."""
+    import structlog
+
+    if carry is not carry_all or settings.amqp_url is not None:
+        _amqp_url(settings)
+    configure_logging()
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    with open_database(settings) as url:
+        structlog.get_logger(__name__).info("worker.started", lake=str(settings.lake_folder))
+        carry(url, settings, stop)
+
+
+def carry_all(url: str, settings: Settings, stop: threading.Event) -> None:
+    """Relay and sink together over the broker; without AMQP_URL the sink alone, in process."""
+    if settings.amqp_url is None:
+        _sink_in_process(url, settings, stop)
+        return
+    with carried(relay, url, settings, stop=stop):
+        sink(url, settings, stop)
+
+
+def relay(url: str, settings: Settings, stop: threading.Event) -> None:
+    """Publish the outbox to the broker. Raises SetupError without AMQP_URL."""
+    from db.engine import make_sync_engine
+    from events.relay import run_relay
+
+    engine = make_sync_engine(url)
+    try:
+        run_relay(engine, _amqp_url(settings), stop=stop)
+    finally:
+        engine.dispose()
+
+
+def sink(url: str, settings: Settings, stop: threading.Event) -> None:
+    """Move what the broker delivers to the lake. Raises SetupError without AMQP_URL."""
+    from db.engine import make_sync_engine
+    from events.consumer import run_consumer
+    from events.lake import Lake
+
+    engine = make_sync_engine(url)
+    try:
+        run_consumer(
+            engine,
+            _amqp_url(settings),
+            Lake(settings.lake_folder),
+            stop=stop,
+            policy=_flush_policy(settings),
+        )
+    finally:
+        engine.dispose()
+
+
+@contextlib.contextmanager
+def carried(
+    carry: Carry, url: str, settings: Settings, *, stop: threading.Event | None = None
+) -> Iterator[None]:
+    """Run `carry` in a thread beside the block, and stop it at the block's end."""
+    stopped = stop or threading.Event()
+    thread = threading.Thread(target=carry, args=(url, settings, stopped), name=carry.__name__)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _sink_in_process(url: str, settings: Settings, stop: threading.Event) -> None:
+    from db.engine import make_sync_engine
+    from events.lake import Lake
+    from events.worker import run_worker
+
+    engine = make_sync_engine(url)
+    try:
+        lake = Lake(settings.lake_folder)
+        run_worker(engine, lake, stop=stop, policy=_flush_policy(settings))
+    finally:
+        engine.dispose()
+
+
+def _flush_policy(settings: Settings) -> "FlushPolicy":
+    from events.sink import FlushPolicy
+
+    return FlushPolicy(max_age=timedelta(seconds=settings.flush_seconds))
+
+
+def _amqp_url(settings: Settings) -> str:
+    """Return the broker's URL. Raises SetupError where there is none, or it is none."""
+    import pika
+
+    if settings.amqp_url is None:
+        raise SetupError("AMQP_URL is not set: without a broker, `goals worker` does the whole way")
+    url = settings.amqp_url.get_secret_value()
+    try:
+        pika.URLParameters(url)
+    except Exception as error:
+        raise SetupError(
+            "AMQP_URL is no address of a broker: amqp://user:password@host/"
+        ) from error
+    return url
