@@ -26,10 +26,10 @@ MAX_CHARACTERS: Final = 24_000
 REMEMBERED: Final = 256
 
 SAME_GOAL: Final = {LOCAL_MODEL: 0.93, SCRIPTED_MODEL: 0.85}
-SAME_TASK: Final = {LOCAL_MODEL: 0.985, SCRIPTED_MODEL: 0.95}
-"""Cosine above which two goals, or two tasks of one goal, say the same.
+SAME_TASK: Final = {LOCAL_MODEL: 0.98, SCRIPTED_MODEL: 0.95}
+"""Cosine above which two goals, or the titles of two tasks of one goal, say the same.
 
-e5's cosines are high for everything: «Implementar el endpoint /login» and «… /registro» have .979.
+e5's cosines are high for everything: «Implementar el endpoint /login» and «… /registro» have .969.
 """
 DEFAULT_SAME_GOAL: Final = 0.80
 DEFAULT_SAME_TASK: Final = 0.92

@@ -82,12 +82,8 @@ async def check(state: AgentState, context: AgentContext) -> AgentState:
     existing = subject["tasks"]
     embedder = context.embedder
 
-    old = await embedder.embed_documents(
-        [task_text(task["title"], task["description"]) for task in existing]
-    )
-    new = await embedder.embed_documents(
-        [task_text(task.title, task.description) for task in said.tasks]
-    )
+    old = await embedder.embed_documents([task["title"] for task in existing])
+    new = await embedder.embed_documents([task.title for task in said.tasks])
     overlaps = find_overlaps(
         [(task.title, vector) for task, vector in zip(said.tasks, new, strict=True)],
         [
@@ -102,6 +98,7 @@ async def check(state: AgentState, context: AgentContext) -> AgentState:
         titles = "; ".join(said.tasks[index].title for index in sorted(repeated))
         return complain(state, context, _REPEATED[state["language"]] + titles)
 
+    await embedder.embed_documents([task_text(task.title, task.description) for task in kept])
     plan = make_plan(kept, criteria=len(criteria))
     if plan.steps and plan.uncovered(len(criteria)):
         plan = await _cover(plan, criteria, context)
