@@ -2,7 +2,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-local check format lock clean
+.PHONY: help demo serve test test-faults test-local bench check format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -17,11 +17,17 @@ demo: $(READY) ## Watch the agent do its whole job, on real parts
 serve: $(READY) ## Start the API on 127.0.0.1:8000
 	@$(BIN)/goals serve
 
-test: $(READY) ## Run all tests but those of the local model
+test: $(READY) ## Run all tests but the slow ones below
 	@$(BIN)/pytest
+
+test-faults: $(READY) ## Kill, stop and starve all that carries events (10 minutes)
+	@$(BIN)/pytest tests/faults -m "not local_model"
 
 test-local: $(READY) ## Run the tests of the real local model
 	@$(BIN)/pytest -m local_model
+
+bench: $(READY) ## Measure the way of the events beside its limits (BENCH=options)
+	@$(BIN)/python -m tests.rabbitmq $(BIN)/goals bench events $(BENCH)
 
 check: $(READY) ## Check style, types, import direction and the locks
 	$(BIN)/ruff check

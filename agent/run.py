@@ -53,6 +53,7 @@ async def stream_job(
     config: Any = {
         "configurable": {"thread_id": run},
         "recursion_limit": context.limits.steps,
+        "metadata": {"user_id": context.user_id},  # by which an erased user's checkpoints are found
     }
     try:
         async for part in graph.astream(

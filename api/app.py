@@ -6,8 +6,19 @@ from fastapi import FastAPI
 
 from api.bootstrap import Services
 from api.limits import BodyLimit
+from api.metrics import make_registry
 from api.problems import install_problems
-from api.routes import agent, courses, events, goals, health, search, snapshots, tasks
+from api.routes import (
+    agent,
+    courses,
+    events,
+    goals,
+    health,
+    metrics,
+    search,
+    snapshots,
+    tasks,
+)
 
 VERSION: Final = "0.1.0"
 DESCRIPTION: Final = """\
@@ -21,8 +32,9 @@ def create_app(services: Services) -> FastAPI:
     """Return the application over opened services; whoever opened them closes them."""
     app = FastAPI(title="AI Goals Tracker: agent service", version=VERSION, description=DESCRIPTION)
     app.state.services = services
+    app.state.metrics = make_registry(services.database_url)
     app.add_middleware(BodyLimit)
-    for module in (agent, goals, tasks, courses, snapshots, search, events, health):
+    for module in (agent, goals, tasks, courses, snapshots, search, events, health, metrics):
         app.include_router(module.router)
     install_problems(app)
     return app

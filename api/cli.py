@@ -16,7 +16,9 @@ app = typer.Typer(
 models = typer.Typer(help="Fetch and check the local chat model.", no_args_is_help=True)
 lake = typer.Typer(help="Look after the Parquet files, and ask them.", no_args_is_help=True)
 app.add_typer(models, name="models")
+bench = typer.Typer(help="Measure, beside the limits.", no_args_is_help=True)
 app.add_typer(lake, name="lake")
+app.add_typer(bench, name="bench")
 
 
 @app.command()
@@ -69,12 +71,22 @@ def compact() -> None:
 
 
 @lake.command()
-def scrub() -> None:
+def scrub(
+    rebuild_all: Annotated[
+        bool, typer.Option("--rebuild-all", help="Write every file again where none is there")
+    ] = False,
+    retry_quarantined: Annotated[
+        bool,
+        typer.Option("--retry-quarantined", help="Offer what no sink survived to them once more"),
+    ] = False,
+) -> None:
     """Compare the files with the manifest; quarantine and rebuild what is damaged."""
     from api.lake import run_scrub
     from api.settings import Settings
 
-    raise typer.Exit(run_scrub(Settings()))
+    raise typer.Exit(
+        run_scrub(Settings(), rebuild_all=rebuild_all, retry_quarantined=retry_quarantined)
+    )
 
 
 @lake.command()
@@ -95,6 +107,44 @@ def stats(
     from api.settings import Settings
 
     run_stats(Settings(), plot)
+
+
+@bench.command("events")
+def bench_events(
+    events: Annotated[int, typer.Option(min=1, help="Events that wait to be drained")] = 200_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of the short measurements")] = 5,
+    messages: Annotated[int, typer.Option(min=10, help="Messages of a round")] = 20_000,
+    commits: Annotated[int, typer.Option(min=1, help="Single commits of a round")] = 100,
+    memory_events: Annotated[
+        int, typer.Option(min=0, help="Events that pass while memory is watched; 0 leaves it out")
+    ] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")] = False,
+    only: Annotated[str | None, typer.Option(help="Sections, separated by commas")] = None,
+) -> None:
+    """Measure the way of the events beside its limits, on the broker of AMQP_URL.
+
+    Sections: publish, consume, parquet, writes, visible, drain, memory. PostgreSQL and the lake are
+    temporary, and the broker is left as it was.
+    """
+    from api.bench import run_events
+    from api.settings import Settings
+    from events.bench.plan import Plan, read_sections
+
+    try:
+        sections = read_sections(only)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--only") from error
+    if only is not None and "memory" in sections and not memory_events:
+        raise typer.BadParameter("memory needs --memory-events", param_hint="--only")
+    plan = Plan(
+        events=events,
+        rounds=rounds,
+        messages=messages,
+        commits=commits,
+        memory_events=memory_events,
+        sections=sections,
+    )
+    run_events(Settings(), plan, as_json=as_json)
 
 
 @app.command()
@@ -128,6 +178,18 @@ def token(
     from api.settings import Settings
 
     typer.echo(make_development_token(Settings(), user=user, hours=hours))
+
+
+@app.command()
+def erase(
+    user: Annotated[str, typer.Option(help="Name or id of the learner")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+) -> None:
+    """Forget a learner: rows, events, Parquet files, checkpoints and dead letters."""
+    from api.erase import run_erase
+    from api.settings import Settings
+
+    run_erase(Settings(), user=user, yes=yes)
 
 
 @app.command()

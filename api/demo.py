@@ -222,14 +222,14 @@ async def _search(story: Story, services: Services, sample: Sample) -> None:
 
 async def _carry_away(story: Story, services: Services, sample: Sample) -> None:
     from db.engine import make_sync_engine
-    from events.lake import Lake
+    from events.lake import open_lake
     from events.query import count_by_type
     from events.sink import flush
 
-    lake = services.settings.lake_folder
+    lake = open_lake(services.settings.lake_location)
     engine = make_sync_engine(services.database_url)
     try:
-        await asyncio.to_thread(flush, engine, Lake(lake))
+        await asyncio.to_thread(flush, engine, lake)
     finally:
         engine.dispose()
     counts = await asyncio.to_thread(count_by_type, lake, user_id=sample.user_id)
@@ -255,7 +255,7 @@ async def _look_around(story: Story, services: Services, sample: Sample, *, user
     async with services.open_tools(sample.user_id, "demo") as tools:
         rows = await count_rows(tools.session, sample.user_id)
     console.print("\n rows   " + ", ".join(f"{count} {name}" for name, count in rows.items()))
-    console.print(f" files  {services.settings.lake_folder / 'events'}", soft_wrap=True)
+    console.print(f" files  {services.settings.lake_location}/events", soft_wrap=True)
     program = Path(sys.argv[0]).name
     for command in (
         "psql -c 'select event_type, count(*) from events group by 1'",

@@ -72,6 +72,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
     from api.bootstrap import open_database
     from api.migrations import current_revision, head_revision
+    from db.quarantine import list_set_aside
 
     with ExitStack() as stack:
         try:
@@ -104,6 +105,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
         current, head = current_revision(url), head_revision()
         if current == head:
             yield Finding("migrations", "ok", f"at head ({head})")
+            with engine.connect() as connection:
+                yield _quarantine(len(list_set_aside(connection)))
         else:
             yield Finding(
                 "migrations",
@@ -111,6 +114,17 @@ def _database(settings: Settings) -> Iterator[Finding]:
                 f"at {current or 'none'}, this program needs {head}",
                 "run `goals migrate`",
             )
+
+
+def _quarantine(events: int) -> Finding:
+    if not events:
+        return Finding("events", "ok", "none is set aside")
+    return Finding(
+        "events",
+        "warning",
+        f"{events} that no sink survived are in no file",
+        "`goals lake scrub` names them; --retry-quarantined offers them to the sinks once more",
+    )
 
 
 def _is_root() -> bool:
@@ -249,17 +263,19 @@ def _secret(settings: Settings) -> Finding:
 
 
 def _lake(settings: Settings) -> Finding:
-    folder = settings.lake_folder
+    from events.lake import LakeUnavailable, open_lake
+
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".probe"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
+        lake = open_lake(settings.lake_location)
+        lake.check()
+    except LakeUnavailable as error:
         return Finding(
-            "lake", "fatal", f"{folder} cannot be written: {error.strerror}", "correct GOALS_LAKE"
+            "lake",
+            "fatal",
+            str(error),
+            "correct GOALS_LAKE, or what keeps it from being written; events wait in PostgreSQL",
         )
-    return Finding("lake", "ok", str(folder))
+    return Finding("lake", "ok", lake.location)
 
 
 def _checkpoints() -> Finding:

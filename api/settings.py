@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Literal
 
 import platformdirs
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from events.lake_location import parse_location
 
 APPLICATION = "ai-goals-tracker"
 DEFAULT_MODEL_FILE = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
@@ -41,7 +43,7 @@ class Settings(BaseSettings):
     llm_timeout: float | None = Field(default=None, gt=0, alias="GOALS_LLM_TIMEOUT")
 
     home: Path = Field(default_factory=_data_folder, alias="GOALS_HOME")
-    lake: Path | None = Field(default=None, alias="GOALS_LAKE")
+    lake: str | None = Field(default=None, alias="GOALS_LAKE")
     flush_seconds: float = Field(default=60.0, gt=0, alias="GOALS_FLUSH_SECONDS")
 
     jwt_secret: SecretStr | None = Field(default=None, alias="GOALS_JWT_SECRET")
@@ -50,6 +52,8 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", alias="GOALS_HOST")
     port: int = Field(default=8000, ge=0, le=65535, alias="GOALS_PORT")
+    metrics_host: str = Field(default="127.0.0.1", alias="GOALS_METRICS_HOST")
+    metrics_port: int | None = Field(default=None, ge=0, le=65535, alias="GOALS_METRICS_PORT")
 
     @property
     def chat_provider(self) -> ChatProvider:
@@ -76,6 +80,14 @@ class Settings(BaseSettings):
         return "openai" if self.openai_api_key and not self.openai_base_url else "local"
 
     @property
-    def lake_folder(self) -> Path:
-        """Return the folder that holds `events/year=…/month=…/*.parquet`."""
-        return self.lake or self.home / "lake"
+    def lake_location(self) -> str:
+        """Return what holds `events/year=…/month=…/*.parquet`: a folder, or s3://bucket/prefix."""
+        return self.lake or str(self.home / "lake")
+
+    @field_validator("lake")
+    @classmethod
+    def _check_lake(cls, location: str | None) -> str | None:
+        """Refuse what can be no lake."""
+        if location is not None:
+            parse_location(location)
+        return location

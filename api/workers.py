@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from api.bootstrap import open_database
 from api.logs import configure_logging
+from api.metrics import metrics_exposed
 from api.settings import Settings
 from tools.errors import SetupError
 
@@ -21,12 +22,17 @@ Carry = Callable[[str, Settings, threading.Event], None]
 
 
 def run_until_stopped(settings: Settings, carry: Carry) -> None:
-    """Run `carry` on the configured database until SIGTERM or SIGINT."""
+    """Run `carry` on the configured database until SIGTERM or SIGINT.
+
+    Raises SetupError where the broker's address is none, or the lake's place cannot hold files.
+    """
     import structlog
 
     if carry is not carry_all or settings.amqp_url is not None:
-        _amqp_url(settings)
+        amqp_url_of(settings)
     configure_logging()
+    if carry is not relay:
+        _check_lake(settings)
     stop = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -34,8 +40,8 @@ def run_until_stopped(settings: Settings, carry: Carry) -> None:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
-    with open_database(settings) as url:
-        structlog.get_logger(__name__).info("worker.started", lake=str(settings.lake_folder))
+    with open_database(settings) as url, metrics_exposed(settings, url):
+        structlog.get_logger(__name__).info("worker.started", lake=settings.lake_location)
         carry(url, settings, stop)
 
 
@@ -55,7 +61,7 @@ def relay(url: str, settings: Settings, stop: threading.Event) -> None:
 
     engine = make_sync_engine(url)
     try:
-        run_relay(engine, _amqp_url(settings), stop=stop)
+        run_relay(engine, amqp_url_of(settings), stop=stop)
     finally:
         engine.dispose()
 
@@ -64,14 +70,14 @@ def sink(url: str, settings: Settings, stop: threading.Event) -> None:
     """Move what the broker delivers to the lake. Raises SetupError without AMQP_URL."""
     from db.engine import make_sync_engine
     from events.consumer import run_consumer
-    from events.lake import Lake
+    from events.lake import open_lake
 
     engine = make_sync_engine(url)
     try:
         run_consumer(
             engine,
-            _amqp_url(settings),
-            Lake(settings.lake_folder),
+            amqp_url_of(settings),
+            open_lake(settings.lake_location),
             stop=stop,
             policy=_flush_policy(settings),
         )
@@ -96,15 +102,29 @@ def carried(
 
 def _sink_in_process(url: str, settings: Settings, stop: threading.Event) -> None:
     from db.engine import make_sync_engine
-    from events.lake import Lake
+    from events.lake import open_lake
     from events.worker import run_worker
 
     engine = make_sync_engine(url)
     try:
-        lake = Lake(settings.lake_folder)
+        lake = open_lake(settings.lake_location)
         run_worker(engine, lake, stop=stop, policy=_flush_policy(settings))
     finally:
         engine.dispose()
+
+
+def _check_lake(settings: Settings) -> None:
+    """Refuse to start where somebody must act first; a lake that is away for now is waited for."""
+    import structlog
+
+    from events.lake import LakeMisplaced, LakeUnavailable, open_lake
+
+    try:
+        open_lake(settings.lake_location).check()
+    except LakeMisplaced as error:
+        raise SetupError(f"the lake cannot be used: {error}; see `goals doctor`") from error
+    except LakeUnavailable as error:
+        structlog.get_logger(__name__).warning("lake.unavailable", reason=str(error))
 
 
 def _flush_policy(settings: Settings) -> "FlushPolicy":
@@ -113,7 +133,7 @@ def _flush_policy(settings: Settings) -> "FlushPolicy":
     return FlushPolicy(max_age=timedelta(seconds=settings.flush_seconds))
 
 
-def _amqp_url(settings: Settings) -> str:
+def amqp_url_of(settings: Settings) -> str:
     """Return the broker's URL. Raises SetupError where there is none, or it is none."""
     import pika
 

@@ -9,7 +9,9 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
-IdPrefix = Literal["usr", "crs", "gol", "tsk", "cs", "evt", "emb", "opr", "bat", "run", "crt"]
+IdPrefix = Literal[
+    "usr", "crs", "gol", "tsk", "cs", "evt", "emb", "opr", "bat", "clm", "run", "crt"
+]  # fmt: skip
 
 ID_LENGTH: Final = 36
 

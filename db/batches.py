@@ -7,25 +7,42 @@ and what an earlier holder still does is refused. Leases run by the database's c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
+
+BEGINNING: Final = (datetime(1, 1, 1, tzinfo=UTC), "")
+KEYS_AT_ONCE: Final = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """The events of one family and one UTC month that make one file, as held in one `epoch`."""
+    """The events of one family and one UTC month that make one file, as held in one `epoch`.
+
+    `attempts` is how many holders had died over it when it was taken over, else 0.
+    """
 
     id: str
     family: str
     year: int
     month: int
     epoch: int
+    attempts: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EventRow:
+class EventKey(NamedTuple):
+    """Where one event stands in its file; `stored_bytes` is what its documents take in the table.
+
+    That is mostly compressed: in memory they are several times as big.
+    """
+
+    id: str
+    created_at: datetime
+    stored_bytes: int
+
+
+class EventRow(NamedTuple):
     """One event as it leaves; `payload` and `metadata` are JSON text, `created_at` is UTC."""
 
     id: str
@@ -59,15 +76,16 @@ class Backlog:
 
 # Claiming is by flag, never by a cursor (`id > last`): ids ascend, but commits do not, and what
 # commits behind a cursor is lost. `created_at` holds UTC, so its month is the UTC month.
-_ANY_WAITING: Final = "order by id limit :limit for update skip locked"
+# An event's own row, with all its indexes, is written once: when its batch is finished.
+_ANY_WAITING: Final = "order by event_id limit :limit for update of outbox skip locked"
 # Not `skip locked`: a relay that is marking what it published must not hide it from its consumer.
-_THE_DELIVERED: Final = "and id = any(:ids) order by id for update"
+_THE_DELIVERED: Final = "and event_id = any(:ids) order by event_id for update of outbox"
 _FREEZE: Final = """
 with claimed as materialized (
-    select id, split_part(event_type::text, '.', 1) as family,
+    select event_id, split_part(event_type::text, '.', 1) as family,
            date_trunc('month', created_at) as month
-    from events
-    where batch_id is null {which}
+    from outbox join events on events.id = outbox.event_id
+    where outbox.batch_id is null {which}
 ), batches as materialized (
     select 'bat_' || replace(gen_random_uuid()::text, '-', '') as id, family, month
     from claimed
@@ -79,10 +97,10 @@ with claimed as materialized (
     from batches
     returning id, family, year, month, epoch
 ), frozen as (
-    update events
+    update outbox
     set batch_id = batches.id{also}
     from claimed join batches using (family, month)
-    where events.id = claimed.id
+    where outbox.event_id = claimed.event_id
 )
 select id, family, year, month, epoch from manifest order by year, month, family
 """
@@ -92,6 +110,7 @@ FREEZE: Final = text(_FREEZE.format(which=_ANY_WAITING, also=_LEAVES_HERE))
 FREEZE_IDS: Final = text(_FREEZE.format(which=_THE_DELIVERED, also=""))
 
 KNOWN: Final = text("select id from events where id = any(:ids)")
+ERASED: Final = text("select id from erased_events where id = any(:ids)")
 
 RECLAIM: Final = text("""
 update parquet_batches
@@ -103,15 +122,41 @@ where id in (
     limit :limit
     for update skip locked
 )
-returning id, family, year, month, epoch
+returning id, family, year, month, epoch, attempts
 """)
+
+# An attempt is taken back by whoever survived it, however it went: what stays are the dead ones'.
+# It must outlive that process, not the server: nobody waits for the disk.
+NO_WAIT_FOR_THE_DISK: Final = text("set local synchronous_commit to off")
+BEGIN_ATTEMPT: Final = text("""
+update parquet_batches set attempts = attempts + 1
+where id = :id and epoch = :epoch and state = 'frozen'
+""")
+END_ATTEMPT: Final = text("""
+update parquet_batches set attempts = greatest(attempts - 1, 0)
+where id = :id and epoch = :epoch and state = 'frozen'
+""")
+
+KEYS: Final = """
+select id, created_at at time zone 'utc',
+       pg_column_size(payload) + coalesce(pg_column_size(metadata), 0)
+from {which}
+  and (created_at, id) > (cast(:at as timestamptz) at time zone 'utc', :last)
+order by events.created_at, id
+limit :limit
+"""
+FROZEN_KEYS: Final = text(
+    KEYS.format(
+        which="outbox join events on events.id = outbox.event_id where outbox.batch_id = :id"
+    )
+)
 
 READ: Final = text("""
 select id, event_type::text as event_type, user_id, entity_type, entity_id,
        created_at at time zone 'utc' as created_at,
        payload::text as payload, metadata::text as metadata
 from events
-where batch_id = :id
+where id = any(:ids)
 order by events.created_at, id
 """)
 
@@ -120,27 +165,27 @@ STATE: Final = text("select state from parquet_batches where id = :id and epoch 
 FINISH: Final = text("""
 with finished as (
     update parquet_batches
-    set state = 'done', path = :path, rows = :rows, bytes = :bytes, sha256 = :sha256,
+    set state = 'done', attempts = 0,
+        path = :path, rows = :rows, bytes = :bytes, sha256 = :sha256,
         done_at = clock_timestamp() at time zone 'utc'
     where id = :id and epoch = :epoch and state = 'frozen'
     returning id, path, done_at
-), locked as materialized (
-    select events.id, path, done_at
-    from events join finished on events.batch_id = finished.id
-    order by events.id
-    for update of events
+), arrived as (
+    delete from outbox using finished where batch_id = finished.id
+    returning event_id
 )
 update events
-set processed_at = locked.done_at, parquet_path = locked.path
-from locked
-where events.id = locked.id
+set batch_id = finished.id, parquet_path = path, processed_at = coalesce(processed_at, done_at)
+from arrived, finished
+where events.id = arrived.event_id
 """)
 
 BACKLOG: Final = text("""
-select (select count(*) from (select from events where batch_id is null limit :limit) w) as waiting,
+select (select count(*) from (select from outbox where batch_id is null limit :limit) w) as waiting,
        (select greatest(age, -age)
         from (select now() at time zone 'utc' - created_at as age
-              from events where batch_id is null order by id limit 1) oldest) as distance,
+              from outbox join events on events.id = outbox.event_id
+              where outbox.batch_id is null order by event_id limit 1) oldest) as distance,
        (select count(*) from parquet_batches
         where state = 'frozen' and lease_until < now() at time zone 'utc') as expired
 """)
@@ -169,16 +214,48 @@ def known(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
     return frozenset(connection.execute(KNOWN, {"ids": list(ids)}).scalars())
 
 
+def erased(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
+    """Return which of `ids` were events until their user was erased."""
+    return frozenset(connection.execute(ERASED, {"ids": list(ids)}).scalars())
+
+
 def reclaim(connection: Connection, limit: int, *, lease: timedelta) -> list[Batch]:
     """Take over up to `limit` frozen batches whose lease has expired, in a new epoch."""
     rows = connection.execute(RECLAIM, {"limit": limit, "lease": lease})
     return [Batch(**row) for row in rows.mappings()]
 
 
-def read(connection: Connection, batch: Batch) -> list[EventRow]:
-    """Return the events of `batch` in the order of its file: `created_at`, then `id`."""
-    rows = connection.execute(READ, {"id": batch.id})
-    return [EventRow(**row) for row in rows.mappings()]
+def begin_attempt(connection: Connection, batch: Batch) -> bool:
+    """Note that the caller makes the file of `batch` from here on; False if it is not theirs now.
+
+    Should the caller die before `end_attempt`, whoever takes the batch over can see it.
+    """
+    connection.execute(NO_WAIT_FOR_THE_DISK)
+    return connection.execute(BEGIN_ATTEMPT, _held(batch)).rowcount == 1
+
+
+def end_attempt(connection: Connection, batch: Batch) -> None:
+    """Note that the caller survived, whether or not the file is made."""
+    connection.execute(NO_WAIT_FOR_THE_DISK)
+    connection.execute(END_ATTEMPT, _held(batch))
+
+
+def keys(
+    connection: Connection,
+    batch: Batch,
+    *,
+    after: tuple[datetime, str] = BEGINNING,
+    limit: int = KEYS_AT_ONCE,
+) -> list[EventKey]:
+    """Return `limit` events of a frozen batch behind `after`, by `created_at` and `id`."""
+    at, last = after
+    values = {"id": batch.id, "at": at, "last": last, "limit": limit}
+    return list(map(EventKey._make, connection.execute(FROZEN_KEYS, values)))
+
+
+def read(connection: Connection, ids: Sequence[str]) -> list[EventRow]:
+    """Return the events `ids` in the order of their file: by `created_at` and `id`."""
+    return list(map(EventRow._make, connection.execute(READ, {"ids": list(ids)})))
 
 
 def is_held(connection: Connection, batch: Batch) -> bool:
@@ -192,8 +269,12 @@ def is_done(connection: Connection, batch: Batch) -> bool:
 
 
 def _state(connection: Connection, batch: Batch) -> str | None:
-    found = connection.execute(STATE, {"id": batch.id, "epoch": batch.epoch}).scalar()
+    found = connection.execute(STATE, _held(batch)).scalar()
     return None if found is None else str(found)
+
+
+def _held(batch: Batch) -> dict[str, str | int]:
+    return {"id": batch.id, "epoch": batch.epoch}
 
 
 def finish(connection: Connection, batch: Batch, *, file: BatchFile) -> int:

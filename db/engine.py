@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from db.outbox import RecordingSession
+
 DRIVER: Final = "postgresql+psycopg"
 CONNECT_TIMEOUT_SECONDS: Final = 3
 RETRIEVAL_OPTIONS: Final = (
@@ -79,4 +81,4 @@ def make_sync_engine(url: str, *, pool_size: int = 2) -> Engine:
 
 def make_sessions(engine: AsyncEngine) -> Sessions:
     """Return a factory of sessions; `async with sessions.begin()` is one transaction."""
-    return async_sessionmaker(engine, expire_on_commit=False)
+    return async_sessionmaker(engine, expire_on_commit=False, sync_session_class=RecordingSession)

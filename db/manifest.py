@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from db.batches import Batch, BatchFile, EventRow
+from db.batches import BEGINNING, KEYS, KEYS_AT_ONCE, Batch, BatchFile, EventKey
 
 CARE_KEY: Final = 1_735_352_685
 MONTH_PREFIX: Final = "mon_"
@@ -46,12 +46,23 @@ from parquet_batches
 order by year, month, family, id
 """)
 
-REFREEZE: Final = text("""
-update parquet_batches
-set state = 'frozen', epoch = epoch + 1, lease_until = now() at time zone 'utc' + :lease
-where id = :id and epoch = :epoch and state = 'done'
-returning id, family, year, month, epoch
-""")
+# What a file held is on its way to it again.
+_REFREEZE: Final = """
+with held as (
+    update parquet_batches
+    set state = 'frozen', epoch = epoch + 1, lease_until = now() at time zone 'utc' + :lease
+    where {which}
+    returning id, family, year, month, epoch
+), again as (
+    insert into outbox (event_id, published_at, batch_id)
+    select events.id, now() at time zone 'utc', held.id
+    from events join held on held.id = events.batch_id
+    on conflict (event_id) do nothing
+)
+select id, family, year, month, epoch from held
+"""
+REFREEZE: Final = text(_REFREEZE.format(which="id = :id and epoch = :epoch and state = 'done'"))
+REFREEZE_ALL: Final = text(_REFREEZE.format(which="id = any(:ids)"))
 
 # A month whose own file is being rebuilt (frozen) waits for the next time.
 MERGEABLE: Final = text("""
@@ -83,16 +94,7 @@ where family = :family and year = :year and month = :month and state = 'done' an
 order by id
 """)
 
-PAGE: Final = text("""
-select id, event_type::text as event_type, user_id, entity_type, entity_id,
-       created_at at time zone 'utc' as created_at,
-       payload::text as payload, metadata::text as metadata
-from events
-where batch_id = any(:ids)
-  and (created_at, id) > (cast(:at as timestamptz) at time zone 'utc', :last)
-order by events.created_at, id
-limit :limit
-""")
+DONE_KEYS: Final = text(KEYS.format(which="events where batch_id = any(:ids)"))
 
 LOCK_SOURCES: Final = text("""
 select id from parquet_batches where id = any(:ids) and state = 'done' order by id for update
@@ -121,18 +123,30 @@ _OF_USER: Final = "(user_id = :user or (entity_type = 'user' and entity_id = :us
 LOCK_USER: Final = text("select id from users where id = :user for update")
 LOCK_BATCHES: Final = text(f"""
 select id from parquet_batches
-where id in (select batch_id from events where {_OF_USER})
+where id in (
+    select unnest(array[events.batch_id, outbox.batch_id])
+    from events left join outbox on outbox.event_id = events.id
+    where {_OF_USER}
+)
 order by id for update
 """)  # noqa: S608 - constants only
-LOCK_EVENTS: Final = text(f"select id from events where {_OF_USER} order by id for update")  # noqa: S608 - constants only
-DELETE_EVENTS: Final = text(f"delete from events where {_OF_USER} returning batch_id")  # noqa: S608 - constants only
+LOCK_OUTBOX: Final = text(f"""
+select event_id from outbox join events on events.id = outbox.event_id
+where {_OF_USER}
+order by event_id for update of outbox
+""")  # noqa: S608 - constants only
+HELD_BY: Final = text(f"""
+select coalesce(outbox.batch_id, events.batch_id) as batch_id
+from events left join outbox on outbox.event_id = events.id
+where {_OF_USER}
+order by events.id for update of events
+""")  # noqa: S608 - constants only
+REMEMBER: Final = text(f"""
+insert into erased_events (id) select id from events where {_OF_USER}
+on conflict (id) do nothing
+""")  # noqa: S608 - constants only
+DELETE_EVENTS: Final = text(f"delete from events where {_OF_USER}")  # noqa: S608 - constants only
 DELETE_USER: Final = text("delete from users where id = :user")
-REFREEZE_ALL: Final = text("""
-update parquet_batches
-set state = 'frozen', epoch = epoch + 1, lease_until = now() at time zone 'utc' + :lease
-where id = any(:ids)
-returning id, family, year, month, epoch
-""")
 
 
 def try_lock(connection: Connection) -> bool:
@@ -197,13 +211,17 @@ def begin_month(connection: Connection, month: Month) -> tuple[Batch, list[str]]
     return Batch(**row), list(connection.execute(SOURCES, values).scalars())
 
 
-def page(
-    connection: Connection, ids: Sequence[str], *, after: tuple[datetime, str], limit: int
-) -> list[EventRow]:
-    """Return `limit` events of the batches `ids` behind `after`, by `created_at` and `id`."""
+def keys(
+    connection: Connection,
+    ids: Sequence[str],
+    *,
+    after: tuple[datetime, str] = BEGINNING,
+    limit: int = KEYS_AT_ONCE,
+) -> list[EventKey]:
+    """Return `limit` events in the files of `ids` behind `after`, by `created_at` and `id`."""
     at, last = after
     values = {"ids": list(ids), "at": at, "last": last, "limit": limit}
-    return [EventRow(**row) for row in connection.execute(PAGE, values).mappings()]
+    return list(map(EventKey._make, connection.execute(DONE_KEYS, values)))
 
 
 def swap(connection: Connection, batch: Batch, *, file: BatchFile, sources: Sequence[str]) -> bool:
@@ -238,13 +256,16 @@ def erase_user(
     """Delete a user and the events by and about them; freeze the batches that held these again.
 
     Returns the number of events and the batches, held for `lease`. What else refers to the user
-    goes by the foreign keys. Nothing can be recorded for the user from here on.
+    goes by the foreign keys; the events' ids stay, for messages that are still on their way.
+    Nothing can be recorded for the user from here on.
     """
     user = {"user": user_id}
     connection.execute(LOCK_USER, user)
     connection.execute(LOCK_BATCHES, user)
-    connection.execute(LOCK_EVENTS, user)
-    held = connection.execute(DELETE_EVENTS, user).scalars().all()
+    connection.execute(LOCK_OUTBOX, user)
+    held = connection.execute(HELD_BY, user).scalars().all()
+    connection.execute(REMEMBER, user)
+    connection.execute(DELETE_EVENTS, user)
     connection.execute(DELETE_USER, user)
     ids = sorted({batch_id for batch_id in held if batch_id is not None})
     rows = connection.execute(REFREEZE_ALL, {"ids": ids, "lease": lease})

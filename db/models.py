@@ -9,6 +9,7 @@ from typing import Any
 
 from pgvector.sqlalchemy import Vector
 from sqlalchemy import (
+    ARRAY,
     Boolean,
     Enum,
     Float,
@@ -224,7 +225,7 @@ class CodeSnapshot(Base):
 
 
 class Event(Base):
-    """A recorded fact: an outbox row until `processed_at`, then the pointer to its file."""
+    """A recorded fact; from `processed_at` on with the pointer to its file."""
 
     __tablename__ = "events"
     __table_args__ = (
@@ -232,10 +233,7 @@ class Event(Base):
         Index("idx_events_entity", "entity_type", "entity_id", "created_at"),
         Index("idx_events_type_created", "event_type", "created_at"),
         Index("idx_events_created_at", "created_at"),
-        Index("idx_events_unbatched", "id", postgresql_where=text("batch_id IS NULL")),
         Index("idx_events_batch_id", "batch_id"),
-        Index("idx_events_unpublished", "id", postgresql_where=text("published_at IS NULL")),
-        Index("idx_events_leased", "lease_until", postgresql_where=text("lease_until IS NOT NULL")),
     )
 
     id: Mapped[str] = _primary_key("evt")
@@ -249,8 +247,6 @@ class Event(Base):
     processed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     parquet_path: Mapped[str | None] = mapped_column(String(500))
     batch_id: Mapped[str | None] = _reference("parquet_batches", ondelete="RESTRICT")
-    published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     user: Mapped[User | None] = relationship(back_populates="events", lazy="raise")
 
@@ -330,3 +326,41 @@ class ParquetBatch(Base):
     sha256: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = _created_at()
     done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+
+
+class OutboxEntry(Base):
+    """An event that is not in the lake yet; triggers on `events` enter and remove it.
+
+    It waits for a relay (`published_at` NULL), for a sink (`batch_id` NULL), or for its file.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index("idx_outbox_unpublished", "event_id", postgresql_where=text("published_at IS NULL")),
+        Index("idx_outbox_batch_id", "batch_id", postgresql_where=text("batch_id IS NOT NULL")),
+    )
+
+    event_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    batch_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
+
+
+class RelayClaim(Base):
+    """What one relay publishes just now: its events, and the entities that they are about."""
+
+    __tablename__ = "relay_claims"
+
+    id: Mapped[str] = _primary_key("clm")
+    lease_until: Mapped[datetime] = mapped_column(UTCDateTime)
+    event_ids: Mapped[list[str]] = mapped_column(ARRAY(String(ID_LENGTH)))
+    entities: Mapped[list[str]] = mapped_column(ARRAY(Text))
+
+
+class ErasedEvent(Base):
+    """The id of an event that was erased with its user: a message that names it is dropped."""
+
+    __tablename__ = "erased_events"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    erased_at: Mapped[datetime] = _created_at()

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from db import manifest
+from events.lake import Lake, LakeUnavailable
 
 
 class LakeBusy(Exception):
@@ -28,3 +29,21 @@ def open_care(engine: Engine) -> Iterator[None]:
         finally:
             with contextlib.suppress(DBAPIError):  # a lost session has lost its lock
                 manifest.unlock(session)
+
+
+def refuse_lost_lake(engine: Engine, lake: Lake) -> None:
+    """Refuse to care for a lake that has none of the files that the manifest has.
+
+    So looks a mount that is not there, or another bucket: rebuilding everything there would leave
+    what the right one holds to nobody's care. Raises LakeUnavailable.
+    """
+    with engine.connect() as connection:
+        entries = manifest.entries(connection)
+    finished = {
+        each.file.path for each in entries if each.state == "done" and each.file is not None
+    }
+    if finished and finished.isdisjoint(lake.files()):
+        raise LakeUnavailable(
+            f"{lake.location} has none of the {len(finished)} files that the manifest has: is it "
+            "the right place? If they are gone, `goals lake scrub --rebuild-all` writes them again"
+        )

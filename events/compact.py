@@ -9,25 +9,22 @@ until the last replaced one is gone, and a reader that listed a replaced file be
 it any more: it lists again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
 
-import pyarrow as pa
 import structlog
 from sqlalchemy import Engine
 
 from db import batches, manifest
 from db.batches import Batch
-from db.manifest import Month
-from events.care import LakeBusy, open_care
+from db.manifest import Entry, Month
+from events.care import LakeBusy, open_care, refuse_lost_lake
 from events.failpoints import hit
 from events.lake import BatchTakenOver, Lake
-from events.schema import schema_for, to_table
-
-PAGE_ROWS: Final = 20_000
-BEGINNING: Final = (datetime(1, 1, 1, tzinfo=UTC), "")
+from events.pages import GROUP_ROWS, make_tables, read_rows
+from events.schema import schema_for
 
 log = structlog.get_logger(__name__)
 
@@ -43,22 +40,23 @@ class CompactedMonth:
 
 
 def compact(
-    engine: Engine, lake: Lake, *, now: datetime, page_rows: int = PAGE_ROWS
+    engine: Engine, lake: Lake, *, now: datetime, page_rows: int = GROUP_ROWS
 ) -> list[CompactedMonth]:
     """Merge every month that is closed at `now` (aware) and has more than one file of a family.
 
-    Returns the months' files, in their order; `page_rows` events are in memory at a time. Raises
+    Returns the months' files, in their order; `page_rows` events at most make a row group. Raises
     LakeBusy, LakeUnavailable or sqlalchemy's DBAPIError; run it again to finish what was begun.
+    A month with a file that may not be removed yet waits (see `events.lake_s3`).
     """
     with open_care(engine):
+        refuse_lost_lake(engine, lake)
         _remove_replaced(engine, lake)
         with engine.connect() as connection:
             months = manifest.interrupted(connection)
-            months += [
-                month
-                for month in manifest.mergeable(connection, now.astimezone(UTC))
-                if month not in months
-            ]
+            mergeable = manifest.mergeable(connection, now.astimezone(UTC))
+            entries = manifest.entries(connection)
+        mergeable = [month for month in mergeable if _may_replace(lake, month, entries=entries)]
+        months += [month for month in mergeable if month not in months]
         done = [_compact_month(engine, lake, month=month, page_rows=page_rows) for month in months]
     return [month for month in done if month is not None]
 
@@ -72,7 +70,20 @@ def finish_interrupted(engine: Engine, lake: Lake) -> None:
     with engine.connect() as connection:
         months = manifest.interrupted(connection)
     for month in months:
-        _compact_month(engine, lake, month=month, page_rows=PAGE_ROWS)
+        _compact_month(engine, lake, month=month, page_rows=GROUP_ROWS)
+
+
+def _may_replace(lake: Lake, month: Month, *, entries: Sequence[Entry]) -> bool:
+    """Tell whether the month's files could be removed as soon as they are merged."""
+    return all(
+        lake.may_remove(entry.file.path)
+        for entry in entries
+        if entry.state == "done"
+        and entry.file is not None
+        and month
+        == Month(family=entry.batch.family, year=entry.batch.year, month=entry.batch.month)
+        and entry.batch.id != manifest.month_id(month)
+    )
 
 
 def _compact_month(
@@ -84,8 +95,12 @@ def _compact_month(
         return None
     batch, sources = begun
     lake.discard_earlier(batch)
-    parts = _read_parts(engine, batch.family, ids=[batch.id, *sources], page_rows=page_rows)
+    rows = read_rows(engine, partial(manifest.keys, ids=[batch.id, *sources]))
+    parts = make_tables(batch.family, rows, group_rows=page_rows)
     staged = lake.stage_parts(batch, parts, schema=schema_for(batch.family))
+    if not _is_begun(engine, batch):
+        lake.discard(staged)
+        raise LakeBusy(f"another process compacts {staged.file.path}")
     try:
         file = lake.publish(staged)
     except BatchTakenOver as error:
@@ -98,34 +113,29 @@ def _compact_month(
     return CompactedMonth(path=file.path, rows=file.rows, bytes=file.bytes, merged=len(sources))
 
 
+def _is_begun(engine: Engine, batch: Batch) -> bool:
+    """Tell whether the month is still merged in this epoch: a lost session has lost the lock."""
+    ours = (batch.id, batch.epoch, "compacting")
+    with engine.connect() as connection:
+        entries = manifest.entries(connection)
+    return any((each.batch.id, each.batch.epoch, each.state) == ours for each in entries)
+
+
 def _swap(engine: Engine, batch: Batch, *, file: batches.BatchFile, sources: list[str]) -> None:
     with engine.begin() as connection:
         if not manifest.swap(connection, batch, file=file, sources=sources):
             raise LakeBusy(f"{file.path} changed while it was compacted: run it again")
 
 
-def _read_parts(
-    engine: Engine, family: str, *, ids: list[str], page_rows: int
-) -> Iterator[pa.Table]:
-    after = BEGINNING
-    while True:
-        with engine.connect() as connection:
-            rows = manifest.page(connection, ids, after=after, limit=page_rows)
-        if rows:
-            yield to_table(family, rows)
-        if len(rows) < page_rows:
-            return
-        after = (rows[-1].created_at, rows[-1].id)
-
-
 def _remove_replaced(engine: Engine, lake: Lake) -> None:
     with engine.connect() as connection:
         replaced = [each for each in manifest.entries(connection) if each.state == "replaced"]
+    replaced = [each for each in replaced if not each.file or lake.may_remove(each.file.path)]
     if not replaced:
         return
     for entry in replaced:
         hit("compact.before_delete")
         if entry.file is not None:
-            lake.remove(lake.root / entry.file.path)
+            lake.remove(entry.file.path)
     with engine.begin() as connection:
         manifest.forget(connection, [entry.batch.id for entry in replaced])

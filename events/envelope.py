@@ -6,11 +6,13 @@ The payload is already JSON text when it leaves PostgreSQL and goes into the env
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC
+from functools import lru_cache
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import pika
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from db.batches import EventRow
 from db.enums import EventType
@@ -20,6 +22,8 @@ CONTENT_TYPE: Final = "application/cloudevents+json"
 DATA_SCHEMA: Final = "urn:goals:event:{type}:{version}"
 SOURCE: Final = "/goals/{source}"
 TYPES: Final = frozenset(each.value for each in EventType)
+_to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
+RETURN_COUNTERS: Final = ("x-delivery-count", "x-acquired-count")
 AN_ID: Final = re.compile(r"evt_[0-9A-Za-z_-]{1,32}")
 
 
@@ -41,7 +45,7 @@ class Envelope(BaseModel):
     source: str
     type: str
     subject: str | None = None
-    time: datetime
+    time: AwareDatetime
     datacontenttype: Literal["application/json"]
     dataschema: str
     userid: str | None = None
@@ -55,25 +59,50 @@ class Envelope(BaseModel):
 
 def encode(row: EventRow) -> bytes:
     """Return the message of an event as UTF-8; attributes without a value are left out."""
-    metadata = json.loads(row.metadata or "{}")
-    about = metadata if isinstance(metadata, dict) else {}
-    version, source = about.get("version"), about.get("source")
+    source, version = _origin(row.metadata)
     attributes = {
         "specversion": "1.0",
         "id": row.id,
-        "source": SOURCE.format(source=quote(str(source or "unknown"), safe="")),
+        "source": source,
         "type": row.event_type,
         "subject": "/".join(part for part in (row.entity_type, row.entity_id) if part) or None,
         "time": row.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "datacontenttype": "application/json",
-        "dataschema": DATA_SCHEMA.format(
-            type=row.event_type, version=version if type(version) is int else 1
-        ),
+        "dataschema": DATA_SCHEMA.format(type=row.event_type, version=version),
         "userid": row.user_id,
     }
     present = {name: value for name, value in attributes.items() if value is not None}
-    head = json.dumps(present, ensure_ascii=False)
-    return f'{head[:-1]}, "data": {row.payload}}}'.encode()
+    return f'{_to_json(present)[:-1]}, "data": {row.payload}}}'.encode()
+
+
+@lru_cache(maxsize=256)
+def _origin(metadata: str | None) -> tuple[str, int]:
+    """Return an event's `source` and its payload's version; few edges write all metadata."""
+    document = json.loads(metadata or "{}")
+    about = document if isinstance(document, dict) else {}
+    version = about.get("version")
+    source = SOURCE.format(source=quote(str(about.get("source") or "unknown"), safe=""))
+    return source, version if type(version) is int else 1
+
+
+def times_returned(properties: pika.BasicProperties) -> int:
+    """Return how often a delivery was handed back, as a quorum queue counts it; 0 at first.
+
+    RabbitMQ 4.3 counts in two ways; a consumer that dies is in both.
+    """
+    counts = [(properties.headers or {}).get(name) for name in RETURN_COUNTERS]
+    return max((count for count in counts if isinstance(count, int)), default=0)
+
+
+def read_id(properties: pika.BasicProperties) -> str:
+    """Return the event that a message is about, without reading the message.
+
+    Raises PoisonMessage where its properties do not say.
+    """
+    event_id = properties.message_id or ""
+    if AN_ID.fullmatch(event_id) is None:
+        raise PoisonMessage("message_id: no id of an event")
+    return event_id
 
 
 def decode(body: bytes) -> Envelope:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Engine
 
-from db import manifest
-from events.care import open_care
+from db import erasure, manifest
+from events.care import open_care, refuse_lost_lake
 from events.compact import finish_interrupted
 from events.failpoints import hit
-from events.lake import QUARANTINE, Lake, batch_path
+from events.lake import Lake, batch_path
 from events.sink import LEASE, store
 
 log = structlog.get_logger(__name__)
@@ -23,10 +23,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class ErasureReport:
-    """How many events were deleted, and which files of the lake were rewritten without them."""
+    """How many events and checkpoints went, and which files were rewritten without the events."""
 
     events: int
     files: tuple[str, ...]
+    checkpoints: int
 
 
 def erase_user(engine: Engine, lake: Lake, *, user_id: str) -> ErasureReport:
@@ -34,18 +35,20 @@ def erase_user(engine: Engine, lake: Lake, *, user_id: str) -> ErasureReport:
 
     The files keep their names, and the rows of others; one may be left with no rows. The quarantine
     is emptied: nobody can tell what a damaged file holds. A user who is gone is no error. Raises
-    LakeBusy, LakeUnavailable or sqlalchemy's DBAPIError.
+    LakeBusy, LakeUnavailable (also, with nothing changed, where the lake has none of the files that
+    it should: the user's rows are elsewhere) or sqlalchemy's DBAPIError.
     """
     with open_care(engine):
+        refuse_lost_lake(engine, lake)
         finish_interrupted(engine, lake)
-        for path in sorted((lake.root / QUARANTINE).glob("**/*")):
-            if not path.is_dir():
-                lake.remove(path)
+        for path in lake.quarantined():
+            lake.remove(path)
         with engine.begin() as connection:
+            checkpoints = erasure.delete_checkpoints(connection, user_id)
             events, held = manifest.erase_user(connection, user_id, lease=LEASE)
         hit("erase.rows_gone")
         for batch in held:
             store(engine, lake, batch=batch)
     files = tuple(sorted(str(batch_path(batch)) for batch in held))
     log.info("lake.user_erased", events=events, files=len(files))
-    return ErasureReport(events=events, files=files)
+    return ErasureReport(events=events, files=files, checkpoints=checkpoints)

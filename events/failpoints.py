@@ -1,7 +1,13 @@
-"""Points at which a test may kill the process; off unless `GOALS_FAILPOINTS` names them."""
+"""Points at which a test may kill the process or stop it; off unless `GOALS_FAILPOINTS` names them.
+
+`sink.mid_write` dies at the first hit, `sink.mid_write:3` at the third, and `sink.mid_write:3:stop`
+stops there until somebody sends SIGCONT. Several are separated by commas.
+"""
 
 import os
 import signal
+from collections import Counter
+from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 Failpoint = Literal[
@@ -25,10 +31,38 @@ Failpoint = Literal[
 ]
 
 FAILPOINTS: Final[tuple[Failpoint, ...]] = get_args(Failpoint)
-ARMED: Final = frozenset(os.environ.get("GOALS_FAILPOINTS", "").split(",")) & frozenset(FAILPOINTS)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What happens at a point: `at` which hit, counted from one, the process gets which signal."""
+
+    at: int
+    signal: signal.Signals
+
+
+def read_arms(specification: str) -> dict[str, Arm]:
+    """Return what `GOALS_FAILPOINTS` arms; names that are no failpoint arm nothing.
+
+    Raises ValueError where a hit is no number.
+    """
+    arms: dict[str, Arm] = {}
+    for each in specification.split(","):
+        name, hits, how = [*each.strip().split(":"), "", ""][:3]
+        if name in FAILPOINTS:
+            deadly = signal.SIGSTOP if how == "stop" else signal.SIGKILL
+            arms[name] = Arm(int(hits or 1), deadly)
+    return arms
+
+
+ARMED: Final = read_arms(os.environ.get("GOALS_FAILPOINTS", ""))
+_hits: Final[Counter[str]] = Counter()
 
 
 def hit(point: Failpoint) -> None:
-    """Kill this process with SIGKILL if `point` is armed; otherwise do nothing."""
-    if point in ARMED:
-        os.kill(os.getpid(), signal.SIGKILL)
+    """Kill or stop this process if `point` is armed for this hit; otherwise do nothing."""
+    if point not in ARMED:
+        return
+    _hits[point] += 1
+    if _hits[point] == ARMED[point].at:
+        os.kill(os.getpid(), ARMED[point].signal)

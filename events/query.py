@@ -3,18 +3,19 @@
 A statement may read the lake and nothing else: no other file, no network, no setting, no write.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from events.lake import Lake
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-COUNT_BY_TYPE = """
+COUNT_BY_TYPE: Final = """
 select event_type, count(*) as events
-from read_parquet('{files}', union_by_name = true, hive_partitioning = true)
+from events
 where user_id = ?
 group by event_type order by event_type
 """
@@ -53,24 +54,27 @@ class DailyCount:
     events: int
 
 
-def count_by_type(lake: Path, *, user_id: str) -> list[tuple[str, int]]:
+def count_by_type(lake: Lake, *, user_id: str) -> list[tuple[str, int]]:
     """Return how many events of each type the lake holds for one user."""
-    statement = COUNT_BY_TYPE.format(files=_glob(lake))
-    return [(str(kind), int(count)) for kind, count in _fetch(statement, [user_id])]
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection:
+        _open_view(connection, lake)
+        return connection.execute(COUNT_BY_TYPE, [user_id]).fetchall()
 
 
-def query_lake(lake: Path, sql: str) -> QueryResult:
+def query_lake(lake: Lake, sql: str) -> QueryResult:
     """Answer one SELECT over the view `events`: every row of the lake, and its `year` and `month`.
 
     Times are UTC. A lake without files has the view without rows. Raises QueryRefused, whose text
     is DuckDB's own, for bad SQL, for anything but one SELECT, for a path outside the lake, and for
-    a file that cannot be read.
+    a file that cannot be read; LakeUnavailable where the lake does not answer.
     """
     import duckdb
 
     with duckdb.connect(":memory:") as connection:
         try:
-            _open_view(connection, lake.resolve())
+            _open_view(connection, lake)
             statements = connection.extract_statements(sql)
             if [each.type for each in statements] != [duckdb.StatementType.SELECT]:
                 raise QueryRefused("the lake answers one SELECT statement at a time")
@@ -82,21 +86,27 @@ def query_lake(lake: Path, sql: str) -> QueryResult:
     return QueryResult(columns=tuple(table.column_names), rows=tuple(zip(*columns, strict=True)))
 
 
-def daily_counts(lake: Path) -> list[DailyCount]:
+def daily_counts(lake: Lake) -> list[DailyCount]:
     """Count the lake's events by UTC day and family, in that order."""
     rows = query_lake(lake, DAILY_COUNTS).rows
     return [DailyCount(day=day, family=family, events=count) for day, family, count in rows]
 
 
-def _open_view(connection: "DuckDBPyConnection", lake: Path) -> None:
-    folder = str(lake / "events").replace("'", "''")
-    connection.execute(f"set allowed_directories = ['{folder}']")
+def _open_view(connection: "DuckDBPyConnection", lake: Lake) -> None:
+    """Make the view `events`, and let the connection reach nothing but the lake from here on.
+
+    DuckDB reads a folder by itself. What is elsewhere is read for it, through Arrow: DuckDB's own
+    way to S3 is an extension that it would download.
+    """
+    tree = lake.open_tree()
+    if isinstance(tree, Path):
+        connection.execute(f"set allowed_directories = ['{_quoted(tree)}']")
     connection.execute("set enable_external_access = false")
     connection.execute("set TimeZone = 'UTC'")
-    if any((lake / "events").glob("**/*.parquet")):
-        connection.execute(VIEW.format(files=_glob(lake)))
+    if isinstance(tree, Path):
+        connection.execute(VIEW.format(files=_quoted(tree / "**" / "*.parquet")))
     else:
-        connection.register("events", _no_events())
+        connection.register("events", _no_events() if tree is None else tree)
     connection.execute("set lock_configuration = true")
 
 
@@ -109,12 +119,5 @@ def _no_events() -> Any:
     return pa.schema([*ENVELOPE, *DOCUMENTS, *partition]).empty_table()
 
 
-def _glob(lake: Path) -> str:
-    return str(lake / "events" / "**" / "*.parquet").replace("'", "''")
-
-
-def _fetch(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    import duckdb
-
-    with duckdb.connect() as connection:
-        return connection.execute(statement, parameters).fetchall()
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -17,13 +17,14 @@ from sqlalchemy import Engine
 from db import relay as outbox
 from db.batches import EventRow
 from db.engine import UNAVAILABLE
+from events import metrics
 from events.envelope import encode
 from events.failpoints import hit
 from events.publisher import WINDOW, Message, Publisher, Receipt
 from events.retry import reason, retry_delay
 from events.topology import BrokerUnavailable, declare_at
 
-POLL_SECONDS: Final = 0.05
+POLL_SECONDS: Final = 0.02
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +81,7 @@ def run_relay(
                 done = relay.turn()
             except (*UNAVAILABLE, BrokerUnavailable) as error:
                 failures += 1
+                metrics.count_failure("relay")
                 delay = retry_delay(failures)
                 wait = round(delay, 2)
                 log.warning("relay.unavailable", reason=reason(error), retry_seconds=wait)
@@ -97,15 +99,20 @@ def relay_once(engine: Engine, publisher: Publisher, *, policy: RelayPolicy) -> 
 
     Raises BrokerUnavailable after marking what it confirmed before it went, or DBAPIError.
     """
+    with engine.connect() as connection:
+        if not outbox.is_waiting(connection):
+            return Round(claimed=0, published=0, returned=0)
     with engine.begin() as connection:
         held = outbox.claim(connection, policy.batch, lease=policy.lease)
     hit("relay.claimed")
     if not held.rows:
         return Round(claimed=0, published=0, returned=0)
+    started = time.monotonic()
     receipt = publisher.publish(
         [Message(id=row.id, type=row.event_type, body=encode(row)) for row in held.rows],
         deadline_seconds=policy.deadline_seconds,
     )
+    metrics.count_round(receipt, published=len(held.rows), started=started)
     hit("relay.confirmed")
     settled = settle_in_order(held.rows, receipt)
     with engine.begin() as connection:
@@ -171,6 +178,7 @@ class _Relay:
     def _connect(self) -> Publisher:
         declare_at(self._amqp_url)
         self._publisher = Publisher(self._amqp_url, window=self.policy.window)
+        metrics.count_connection("relay")
         return self._publisher
 
     def _reconcile(self) -> None:
@@ -183,4 +191,5 @@ class _Relay:
                 connection, self.policy.batch, older_than=self.policy.lost_after
             )
         if lost:
+            metrics.count_republished(lost)
             log.warning("relay.published_again", events=lost)

@@ -1,28 +1,24 @@
 """Compare the lake with its manifest, and make it right again from PostgreSQL."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import structlog
 from sqlalchemy import Engine
 
-from db import batches, manifest
-from db.batches import BatchFile
+from db import batches, manifest, quarantine
 from db.manifest import Entry
-from events.care import open_care
+from events.care import open_care, refuse_lost_lake
 from events.compact import finish_interrupted
 from events.failpoints import hit
-from events.lake import STAGING, Lake, batch_path
+from events.lake import STAGING, Damage, Lake, batch_path
+from events.poison import DEATHS_TO_SET_ASIDE
 from events.sink import LEASE, store
 
-Fault = Literal["missing", "size", "checksum", "unreadable", "stray", "staging"]
-STAGED_NAME: Final = re.compile(r"(?P<id>.+)\.(?P<epoch>\d+)\.part")
+Fault = Damage | Literal["stray", "staging"]
+STAGED_NAME: Final = re.compile(rf"{re.escape(STAGING)}/(?P<id>.+)\.(?P<epoch>\d+)\.part")
 
 log = structlog.get_logger(__name__)
 
@@ -38,24 +34,38 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class ScrubReport:
-    """How many files of the manifest were read in full, and what was found."""
+    """How many files of the manifest were read in full, and what was found.
+
+    `quarantined` are the ids of the events that are in no file because no sink survived them.
+    """
 
     checked: int
     findings: tuple[Finding, ...]
+    quarantined: tuple[str, ...] = ()
 
 
-def scrub(engine: Engine, lake: Lake) -> ScrubReport:
+def scrub(
+    engine: Engine, lake: Lake, *, rebuild_all: bool = False, retry_quarantined: bool = False
+) -> ScrubReport:
     """Read every file of the manifest, quarantine what is not as it was written, and rebuild it.
 
     A file that no manifest names is quarantined; what no sink will finish is removed from staging.
     Not healed is what a sink took over meanwhile, which it rebuilds. Raises LakeBusy,
     LakeUnavailable or sqlalchemy's DBAPIError; run again, or any sink, finishes what was begun.
+    Where the manifest has files and the lake none of them, LakeUnavailable is raised and nothing
+    changed, unless `rebuild_all` says that they are gone indeed. `retry_quarantined` offers the
+    quarantined events to the sinks once more.
     """
     with open_care(engine):
+        if not rebuild_all:
+            refuse_lost_lake(engine, lake)
         finish_interrupted(engine, lake)
+        if retry_quarantined:
+            with engine.begin() as connection:
+                quarantine.release(connection, attempts=DEATHS_TO_SET_ASIDE - 1)
         # Files first: a sink puts its row into the manifest before its file into the lake.
-        present = [path for path in sorted(lake.root.glob("**/*.parquet")) if not path.is_dir()]
-        staged = sorted((lake.root / STAGING).glob("*"))
+        present = lake.files()
+        staged = lake.staged()
         with engine.connect() as connection:
             entries = manifest.entries(connection)
         findings = _strays(lake, present, entries=entries)
@@ -65,35 +75,20 @@ def scrub(engine: Engine, lake: Lake) -> ScrubReport:
             if entry.state != "done" or entry.file is None:
                 continue
             checked += 1
-            fault = find_fault(lake.root / entry.file.path, entry.file)
+            fault = lake.find_damage(entry.file)
             if fault is not None:
                 healed = _rebuild(engine, lake, entry=entry)
                 findings.append(Finding(path=entry.file.path, fault=fault, healed=healed))
     for finding in findings:
         log.warning("lake.fault", path=finding.path, fault=finding.fault, healed=finding.healed)
-    return ScrubReport(checked=checked, findings=tuple(findings))
-
-
-def find_fault(path: Path, file: BatchFile) -> Fault | None:
-    """Return what is wrong with the file at `path`, None if it is what the manifest says."""
-    try:
-        if path.stat().st_size != file.bytes:
-            return "size"
-        with path.open("rb") as handle:
-            if hashlib.file_digest(handle, "sha256").hexdigest() != file.sha256:
-                return "checksum"
-        if pq.read_metadata(path).num_rows != file.rows:
-            return "unreadable"
-    except FileNotFoundError:
-        return "missing"
-    except (OSError, pa.ArrowException):
-        return "unreadable"
-    return None
+    with engine.connect() as connection:
+        aside = tuple(each.event_id for each in quarantine.list_set_aside(connection))
+    return ScrubReport(checked=checked, findings=tuple(findings), quarantined=aside)
 
 
 def _rebuild(engine: Engine, lake: Lake, *, entry: Entry) -> bool:
-    path = lake.root / str(batch_path(entry.batch))
-    if path.exists() or path.is_symlink():
+    path = str(batch_path(entry.batch))
+    if lake.holds(path):
         lake.quarantine(path)
     hit("scrub.quarantined")
     with engine.begin() as connection:
@@ -105,27 +100,23 @@ def _rebuild(engine: Engine, lake: Lake, *, entry: Entry) -> bool:
         return batches.is_done(connection, held)
 
 
-def _strays(lake: Lake, present: Sequence[Path], *, entries: Sequence[Entry]) -> list[Finding]:
-    known = {lake.root / batch_path(entry.batch) for entry in entries}
+def _strays(lake: Lake, present: Sequence[str], *, entries: Sequence[Entry]) -> list[Finding]:
+    known = {str(batch_path(entry.batch)) for entry in entries if entry.state != "quarantined"}
     strays = [path for path in present if path not in known]
     for path in strays:
         lake.quarantine(path)
-    return [
-        Finding(path=path.relative_to(lake.root).as_posix(), fault="stray", healed=True)
-        for path in strays
-    ]
+    return [Finding(path=path, fault="stray", healed=True) for path in strays]
 
 
-def _leftovers(lake: Lake, staged: Sequence[Path], *, entries: Sequence[Entry]) -> list[Finding]:
+def _leftovers(lake: Lake, staged: Sequence[str], *, entries: Sequence[Entry]) -> list[Finding]:
     held = {
         (entry.batch.id, str(entry.batch.epoch)) for entry in entries if entry.state == "frozen"
     }
     findings = []
     for path in staged:
-        name = STAGED_NAME.fullmatch(path.name)
+        name = STAGED_NAME.fullmatch(path)
         if name is None or (name["id"], name["epoch"]) in held:
             continue
         lake.remove(path)
-        relative = path.relative_to(lake.root).as_posix()
-        findings.append(Finding(path=relative, fault="staging", healed=True))
+        findings.append(Finding(path=path, fault="staging", healed=True))
     return findings

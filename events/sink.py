@@ -5,8 +5,14 @@ transaction is open; tx2 says so in PostgreSQL, if the batch is still ours. Whoe
 leaves a lease that expires, and the next sink repeats the same rows under the same name.
 """
 
+import contextlib
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain
+from operator import attrgetter
 from typing import Final
 
 import structlog
@@ -15,11 +21,16 @@ from sqlalchemy.exc import DBAPIError
 
 from db import batches
 from db.batches import Batch, BatchFile
+from db.engine import UNAVAILABLE
+from events import metrics
 from events.failpoints import hit
-from events.lake import BatchTakenOver, Lake
-from events.schema import to_table
+from events.lake import BatchTakenOver, Lake, LakeUnavailable, StagedFile
+from events.pages import make_tables, read_rows
+from events.poison import isolate
+from events.schema import schema_for
 
 MAX_ROWS: Final = 5_000
+MAX_BYTES: Final = 16 * 2**20
 MAX_AGE: Final = timedelta(seconds=60)
 LEASE: Final = timedelta(seconds=60)
 
@@ -28,9 +39,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class FlushPolicy:
-    """When waiting events become files: at `max_rows`, or when the first is `max_age` old."""
+    """When waiting events become files: at `max_rows`, or when the first is `max_age` old.
+
+    Where they come as messages also when their bodies have `max_bytes` together.
+    """
 
     max_rows: int = MAX_ROWS
+    max_bytes: int = MAX_BYTES
     max_age: timedelta = MAX_AGE
 
 
@@ -43,10 +58,11 @@ def drain_once(
     sink, after `lease`.
     """
     with engine.begin() as connection:
-        held = batches.reclaim(connection, limit, lease=lease)
-        held += batches.freeze(connection, limit, lease=lease)
+        abandoned = batches.reclaim(connection, limit, lease=lease)
+        held = batches.freeze(connection, limit, lease=lease)
     hit("sink.batch_frozen")
-    return sum(store(engine, lake, batch=batch) for batch in held)
+    held += _least_suspicious_first(engine, lake, abandoned, lease=lease)
+    return sum(store_or_leave(engine, lake, batch=batch) for batch in held)
 
 
 def take_over(
@@ -54,8 +70,9 @@ def take_over(
 ) -> int:
     """Write up to `limit` batches that their sinks abandoned; return the events finished."""
     with engine.begin() as connection:
-        held = batches.reclaim(connection, limit, lease=lease)
-    return sum(store(engine, lake, batch=batch) for batch in held)
+        abandoned = batches.reclaim(connection, limit, lease=lease)
+    held = _least_suspicious_first(engine, lake, abandoned, lease=lease)
+    return sum(store_or_leave(engine, lake, batch=batch) for batch in held)
 
 
 def drain_if_due(
@@ -78,17 +95,41 @@ def flush(engine: Engine, lake: Lake, *, limit: int = MAX_ROWS, lease: timedelta
     return total + finished
 
 
+def store_or_leave(engine: Engine, lake: Lake, *, batch: Batch) -> int:
+    """Store a batch as `store` does; leave one whose rows make no file to whoever comes after.
+
+    That counts as a death, so that a row which raises is isolated as one which kills.
+    """
+    try:
+        return store(engine, lake, batch=batch)
+    except (*UNAVAILABLE, LakeUnavailable):
+        raise
+    except Exception as error:
+        # Not the error's text: it may quote the row.
+        log.error("sink.batch_failed", batch=batch.id, error=type(error).__name__)
+        return 0
+
+
 def store(engine: Engine, lake: Lake, *, batch: Batch) -> int:
     """Write the file of a frozen batch and finish it; return its events, 0 if it is not ours now.
 
     Raises LakeUnavailable or sqlalchemy's DBAPIError, and may be called again then.
     """
+    started = time.monotonic()
     if batch.epoch > 1:
         lake.discard_earlier(batch)
-    with engine.connect() as connection:
-        rows = batches.read(connection, batch)
-    staged = lake.stage(batch, to_table(batch.family, rows))
-    with engine.connect() as connection:
+    with engine.begin() as connection:
+        if not batches.begin_attempt(connection, batch):
+            return 0
+    try:
+        staged, oldest = _stage(engine, lake, batch=batch)
+    except (*UNAVAILABLE, LakeUnavailable):
+        # Whoever fails and lives is no victim: an outage must not look like poison.
+        with contextlib.suppress(*UNAVAILABLE), engine.begin() as connection:
+            batches.end_attempt(connection, batch)
+        raise
+    with engine.begin() as connection:
+        batches.end_attempt(connection, batch)
         held = batches.is_held(connection, batch)
     hit("sink.before_rename")
     if not held:
@@ -102,8 +143,31 @@ def store(engine: Engine, lake: Lake, *, batch: Batch) -> int:
     hit("sink.before_tx2")
     finished = _finish(engine, batch, file=file)
     hit("sink.after_tx2")
+    if finished and oldest is not None:
+        metrics.count_file(batch.family, file, oldest=oldest, started=started)
     log.info("sink.batch_done", batch=batch.id, events=finished, path=file.path, bytes=file.bytes)
     return finished
+
+
+def _least_suspicious_first(
+    engine: Engine, lake: Lake, abandoned: Sequence[Batch], *, lease: timedelta
+) -> list[Batch]:
+    """Return what to write of batches that were taken over; who dies of one has done the others."""
+    return [
+        part
+        for batch in sorted(abandoned, key=attrgetter("attempts"))
+        for part in isolate(engine, lake, batch=batch, lease=lease)
+    ]
+
+
+def _stage(engine: Engine, lake: Lake, *, batch: Batch) -> tuple[StagedFile, datetime | None]:
+    """Write the file of `batch` aside; return it and the `created_at` of its oldest event."""
+    rows = read_rows(engine, partial(batches.keys, batch=batch))
+    tables = make_tables(batch.family, rows)
+    first = next(tables, None)
+    known = [] if first is None else [first]
+    staged = lake.stage_parts(batch, chain(known, tables), schema=schema_for(batch.family))
+    return staged, None if first is None else first["created_at"][0].as_py()
 
 
 def _finish(engine: Engine, batch: Batch, *, file: BatchFile) -> int:

@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import Engine
 
 from db.engine import UNAVAILABLE
+from events import metrics
 from events.lake import Lake, LakeUnavailable
 from events.retry import reason, retry_delay
 from events.sink import LEASE, FlushPolicy, drain_if_due, flush
@@ -36,6 +37,7 @@ def run_worker(
             finished = drain_if_due(engine, lake, policy=policy, lease=lease)
         except (*UNAVAILABLE, LakeUnavailable) as error:
             failures += 1
+            metrics.count_failure("worker")
             delay = retry_delay(failures)
             log.warning("worker.unavailable", reason=reason(error), retry_seconds=round(delay, 2))
             continue

@@ -83,11 +83,39 @@ def count(engine: Engine, condition: str) -> int:
         return int(connection.execute(statement).scalar_one())
 
 
+def count_unpublished(engine: Engine, *, unclaimed: bool = False) -> int:
+    """Return how many events wait for a relay, or only those that none has claimed."""
+    claimed = "select unnest(event_ids) from relay_claims"
+    condition = f"and event_id not in ({claimed})" if unclaimed else ""
+    with engine.connect() as connection:
+        statement = text(f"select count(*) from outbox where published_at is null {condition}")
+        return int(connection.execute(statement).scalar_one())
+
+
 def all_published(engine: Engine) -> StopWhen:
     """Return a stop that sets itself when the outbox has nothing left to publish."""
-    return StopWhen(lambda: count(engine, "published_at is null") == 0)
+    return StopWhen(lambda: count_unpublished(engine) == 0)
 
 
 def all_processed(engine: Engine) -> StopWhen:
     """Return a stop that sets itself when every event is in the lake."""
     return StopWhen(lambda: count(engine, "processed_at is null") == 0)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until `condition` holds; fail the test where it does not come to hold in time."""
+    stop = StopWhen(condition)
+    while not stop.wait(PATIENCE_SECONDS):
+        pass
+
+
+class PatientStop(StopWhen):
+    """A stop as `StopWhen`, but one that leaves the waits as long as they are."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Ask the condition every 20 ms until `timeout` seconds (default: none) are over."""
+        until = time.monotonic() + (timeout or 0.0)
+        while not super().wait(timeout):
+            if time.monotonic() >= until:
+                return False
+        return True

@@ -11,9 +11,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -298,3 +299,24 @@ def _open_container() -> Iterator[str]:
         yield url
     finally:
         subprocess.run(["docker", "stop", container], capture_output=True, check=False)
+
+
+def run_with_broker(command: Sequence[str]) -> int:
+    """Run `command` with the URL of a broker in AMQP_URL; return its exit code.
+
+    Ctrl-C is for the command: the broker stops when it has cleaned up.
+    """
+    with open_broker(lambda text: print(text, file=sys.stderr)) as url:
+        process = subprocess.Popen(command, env=os.environ | {"AMQP_URL": url})
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(run_with_broker(sys.argv[1:]))
+    except BrokerMissing as missing:
+        sys.exit(f"no RabbitMQ: {missing}; {ADVICE}")

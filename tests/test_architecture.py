@@ -31,6 +31,7 @@ PARTS_OF_A_REQUIREMENT = {
     "starlette",  # fastapi
 }
 HEAVY = {
+    "botocore",
     "duckdb",
     "fastapi",
     "langchain_core",
@@ -38,6 +39,7 @@ HEAVY = {
     "langgraph",
     "matplotlib",
     "openai",
+    "prometheus_client",
     "pyarrow",
 }
 EMPTY_NAMES = {"utils", "util", "helpers", "common", "core", "manager", "base_service"}

@@ -121,7 +121,14 @@ CONTRACT_COLUMNS: Final[dict[str, Table]] = {
 }
 
 OUR_COLUMNS: Final[dict[str, Table]] = {
-    "events": {"batch_id": _REFERENCE, "published_at": _MOMENT, "lease_until": _MOMENT},
+    "events": {"batch_id": _REFERENCE},
+    "outbox": {"event_id": _ID, "published_at": _MOMENT, "batch_id": _REFERENCE},
+    "relay_claims": {
+        "id": _ID,
+        "lease_until": "timestamp without time zone not null",
+        "event_ids": "character varying(36)[] not null",
+        "entities": "text[] not null",
+    },
     "embeddings": {"chunk": "integer not null default 0", "content_hash": "character varying(64)"},
     "operations": {
         "id": "character varying(64) not null",
@@ -145,7 +152,9 @@ OUR_COLUMNS: Final[dict[str, Table]] = {
         "sha256": "character varying(64)",
         "created_at": _CREATED,
         "done_at": _MOMENT,
+        "attempts": "integer not null default 0",
     },
+    "erased_events": {"id": _ID, "erased_at": _CREATED},
 }
 
 CONTRACT_INDEXES: Final[dict[str, Table]] = {
@@ -201,11 +210,15 @@ CONTRACT_INDEXES: Final[dict[str, Table]] = {
 
 OUR_INDEXES: Final[dict[str, Table]] = {
     "events": {
-        "idx_events_unbatched": "btree (id) WHERE (batch_id IS NULL)",
         "idx_events_batch_id": "btree (batch_id)",
-        "idx_events_unpublished": "btree (id) WHERE (published_at IS NULL)",
-        "idx_events_leased": "btree (lease_until) WHERE (lease_until IS NOT NULL)",
     },
+    "outbox": {
+        "outbox_pkey": "unique btree (event_id)",
+        "idx_outbox_unpublished": "btree (event_id) WHERE (published_at IS NULL)",
+        "idx_outbox_batch_id": "btree (batch_id) WHERE (batch_id IS NOT NULL)",
+    },
+    "relay_claims": {"relay_claims_pkey": "unique btree (id)"},
+    "erased_events": {"erased_events_pkey": "unique btree (id)"},
     "embeddings": {
         "idx_embeddings_user_entity_type": "btree (user_id, entity_type)",
         "embeddings_entity_type_entity_id_chunk_key": (

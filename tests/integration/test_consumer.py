@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from db import batches
 from db.enums import EventType
 from events.consumer import run_consumer
-from events.lake import Lake
+from events.lake_folder import FolderLake
 from events.relay import run_relay
 from events.sink import FlushPolicy
 from events.topology import DEAD_LETTER_QUEUE, EXCHANGE, LAKE_QUEUE
@@ -26,9 +26,9 @@ SOON = FlushPolicy(max_rows=40, max_age=timedelta(milliseconds=50))
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path) -> FolderLake:
     """Return a lake in an empty folder."""
-    return Lake(tmp_path / "lake")
+    return FolderLake(tmp_path / "lake")
 
 
 def waiting(channel: Any, queue: str) -> int:
@@ -40,7 +40,7 @@ def publish(channel: Any, body: bytes) -> None:
 
 
 def test_every_event_reaches_its_file_once(
-    database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: Lake
+    database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: FolderLake
 ) -> None:
     record_events(database_url, samples(200))
     run_relay(outbox, amqp_url, stop=all_published(outbox))
@@ -52,7 +52,7 @@ def test_every_event_reaches_its_file_once(
 
 
 def test_what_has_arrived_is_written_when_the_consumer_is_told_to_stop(
-    database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: Lake
+    database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: FolderLake
 ) -> None:
     record_events(database_url, samples(27))
     run_relay(outbox, amqp_url, stop=all_published(outbox))
@@ -65,7 +65,7 @@ def test_what_has_arrived_is_written_when_the_consumer_is_told_to_stop(
 
 
 def test_duplicates_in_any_order_change_nothing(
-    database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: Lake
+    database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: FolderLake
 ) -> None:
     record_events(database_url, samples(54))
     run_relay(outbox, amqp_url, stop=all_published(outbox))
@@ -87,7 +87,7 @@ def test_duplicates_in_any_order_change_nothing(
 
 
 def test_poison_is_dead_lettered_as_it_came_and_its_neighbours_arrive(
-    database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: Lake
+    database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: FolderLake
 ) -> None:
     record_events(database_url, [sample(EventType.TASK_COMPLETED)] * 40)
     run_relay(outbox, amqp_url, stop=all_published(outbox))
@@ -120,7 +120,7 @@ def test_poison_is_dead_lettered_as_it_came_and_its_neighbours_arrive(
 
 
 def test_what_another_sink_froze_is_left_to_its_lease(
-    database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: Lake
+    database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: FolderLake
 ) -> None:
     record_events(database_url, samples(27))
     run_relay(outbox, amqp_url, stop=all_published(outbox))
@@ -140,7 +140,7 @@ def test_what_another_sink_froze_is_left_to_its_lease(
 
 
 def test_a_consumer_subscribes_again_when_its_queue_is_deleted(
-    database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: Lake
+    database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: FolderLake
 ) -> None:
     record_events(database_url, samples(27))
     deleted: list[bool] = []
@@ -159,14 +159,14 @@ def test_a_consumer_subscribes_again_when_its_queue_is_deleted(
 
 
 def test_a_lake_that_cannot_be_written_keeps_the_deliveries_until_it_can(
-    database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: Lake
+    database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: FolderLake
 ) -> None:
     record_events(database_url, samples(27))
     run_relay(outbox, amqp_url, stop=all_published(outbox))
     lake.root.write_text("in the way")
 
     def clear_the_way() -> bool:
-        if lake.root.is_file() and any("LakeUnavailable" in str(entry) for entry in logs):
+        if lake.root.is_file() and any("Lake" in str(entry.get("reason")) for entry in logs):
             lake.root.unlink()
         return count(outbox, "processed_at is null") == 0
 

@@ -1,7 +1,7 @@
 """Lake care on a real PostgreSQL: what is damaged is rebuilt, closed months are merged."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,8 @@ from db.enums import EventType
 from events.care import LakeBusy, open_care
 from events.compact import compact
 from events.erase import erase_user
-from events.lake import QUARANTINE, STAGING, Lake, StagedFile
+from events.lake import QUARANTINE, STAGING, StagedFile
+from events.lake_folder import FolderLake
 from events.query import query_lake
 from events.schema import to_table
 from events.scrub import Fault, Finding, scrub
@@ -47,13 +48,13 @@ def outbox(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path) -> FolderLake:
     """Return a lake in an empty folder."""
-    return Lake(tmp_path / "lake")
+    return FolderLake(tmp_path / "lake")
 
 
 @pytest.fixture
-def filled(database_url: str, outbox: Engine, lake: Lake) -> Lake:
+def filled(database_url: str, outbox: Engine, lake: FolderLake) -> FolderLake:
     """Return a lake of three files for each family, all in November 2026."""
     for day in range(3):
         record_events(database_url, samples(54), at=NOON - timedelta(days=day))
@@ -61,13 +62,13 @@ def filled(database_url: str, outbox: Engine, lake: Lake) -> Lake:
     return lake
 
 
-def one_file(lake: Lake) -> tuple[Path, str]:
+def one_file(lake: FolderLake) -> tuple[Path, str]:
     """Return one file of the lake and its path in the lake."""
     path = lake_files(lake.root)[4]
     return path, path.relative_to(lake.root).as_posix()
 
 
-def names(lake: Lake) -> list[str]:
+def names(lake: FolderLake) -> list[str]:
     """Return the paths of all files that a glob of the lake finds."""
     return [path.relative_to(lake.root).as_posix() for path in lake_files(lake.root)]
 
@@ -78,7 +79,7 @@ def flip_a_byte_of_a_page(path: Path) -> None:
     path.write_bytes(data)
 
 
-def test_a_sound_lake_has_no_findings(outbox: Engine, filled: Lake) -> None:
+def test_a_sound_lake_has_no_findings(outbox: Engine, filled: FolderLake) -> None:
     report = scrub(outbox, filled)
 
     assert (report.checked, report.findings) == (21, ())
@@ -102,7 +103,7 @@ def test_a_damaged_file_is_quarantined_and_rebuilt_under_its_name(
     kept: int,
     files: str,
     outbox: Engine,
-    filled: Lake,
+    filled: FolderLake,
 ) -> None:
     if files == "months":
         compact(outbox, filled, now=NEXT_MONTH)
@@ -119,7 +120,7 @@ def test_a_damaged_file_is_quarantined_and_rebuilt_under_its_name(
     assert scrub(outbox, filled).findings == ()
 
 
-def test_files_that_no_manifest_names_are_quarantined(outbox: Engine, filled: Lake) -> None:
+def test_files_that_no_manifest_names_are_quarantined(outbox: Engine, filled: FolderLake) -> None:
     path, name = one_file(filled)
     before = names(filled)
     planted = path.with_name("half.parquet")
@@ -140,7 +141,7 @@ def test_files_that_no_manifest_names_are_quarantined(outbox: Engine, filled: La
 
 
 def test_staging_of_finished_batches_is_removed_and_that_of_others_is_not(
-    database_url: str, outbox: Engine, filled: Lake
+    database_url: str, outbox: Engine, filled: FolderLake
 ) -> None:
     with connect(database_url) as connection:
         finished = connection.execute("select id from parquet_batches limit 1").fetchone()
@@ -160,12 +161,12 @@ def test_staging_of_finished_batches_is_removed_and_that_of_others_is_not(
 
 
 def test_a_file_that_a_sink_has_placed_and_not_yet_finished_is_no_stray(
-    database_url: str, outbox: Engine, filled: Lake
+    database_url: str, outbox: Engine, filled: FolderLake
 ) -> None:
     record_events(database_url, [sample(EventType.GOAL_CREATED)], at=NOON)
     with outbox.begin() as connection:
         (batch,) = batches.freeze(connection, 10, lease=timedelta(minutes=5))
-        rows = batches.read(connection, batch)
+        rows = batches.read(connection, [key.id for key in batches.keys(connection, batch)])
     placed = filled.publish(filled.stage(batch, to_table("goal", rows)))
 
     report = scrub(outbox, filled)
@@ -174,7 +175,9 @@ def test_a_file_that_a_sink_has_placed_and_not_yet_finished_is_no_stray(
     assert placed.path in names(filled)
 
 
-def test_a_closed_month_becomes_one_file_for_each_family(outbox: Engine, filled: Lake) -> None:
+def test_a_closed_month_becomes_one_file_for_each_family(
+    outbox: Engine, filled: FolderLake
+) -> None:
     months = compact(outbox, filled, now=NEXT_MONTH)
 
     families = ["ai", "code", "course", "goal", "system", "task", "user"]
@@ -188,7 +191,7 @@ def test_a_closed_month_becomes_one_file_for_each_family(outbox: Engine, filled:
 
 
 def test_a_month_is_merged_in_the_order_of_time_then_id_page_by_page(
-    outbox: Engine, filled: Lake
+    outbox: Engine, filled: FolderLake
 ) -> None:
     compact(outbox, filled, now=NEXT_MONTH, page_rows=4)
 
@@ -201,7 +204,7 @@ def test_a_month_is_merged_in_the_order_of_time_then_id_page_by_page(
 
 @pytest.mark.parametrize("now", [NOON, NEXT_MONTH - timedelta(microseconds=1)])
 def test_a_month_that_is_not_over_is_left_alone(
-    now: datetime, outbox: Engine, filled: Lake
+    now: datetime, outbox: Engine, filled: FolderLake
 ) -> None:
     before = names(filled)
 
@@ -211,7 +214,7 @@ def test_a_month_that_is_not_over_is_left_alone(
 
 
 def test_months_and_families_with_one_file_are_left_alone(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
     for at in (NOON, NOON - timedelta(days=30)):
         record_events(database_url, [sample(EventType.GOAL_CREATED)], at=at)
@@ -224,7 +227,7 @@ def test_months_and_families_with_one_file_are_left_alone(
 
 
 def test_a_late_event_has_a_file_of_its_own_until_the_next_compaction(
-    database_url: str, outbox: Engine, filled: Lake
+    database_url: str, outbox: Engine, filled: FolderLake
 ) -> None:
     compact(outbox, filled, now=NEXT_MONTH)
     record_events(database_url, [sample(EventType.GOAL_CREATED)], at=NOON)
@@ -240,7 +243,7 @@ def test_a_late_event_has_a_file_of_its_own_until_the_next_compaction(
 
 
 def test_a_reader_with_the_manifest_sees_each_row_once_while_months_are_merged(
-    database_url: str, outbox: Engine, filled: Lake
+    database_url: str, outbox: Engine, filled: FolderLake
 ) -> None:
     expected = {event["id"]: 1 for event in read_events(outbox)}
     engine = make_sync_engine(database_url)
@@ -258,7 +261,7 @@ def test_a_reader_with_the_manifest_sees_each_row_once_while_months_are_merged(
 
 
 def test_one_takes_care_of_the_lake_at_a_time(
-    database_url: str, outbox: Engine, filled: Lake
+    database_url: str, outbox: Engine, filled: FolderLake
 ) -> None:
     engine = make_sync_engine(database_url)
 
@@ -287,7 +290,7 @@ def test_what_changed_while_it_was_merged_is_not_swapped(
     change: str,
     database_url: str,
     outbox: Engine,
-    filled: Lake,
+    filled: FolderLake,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def overtake(point: str) -> None:
@@ -306,6 +309,36 @@ def test_what_changed_while_it_was_merged_is_not_swapped(
 
     assert overtaken == {event["id"]: 1 for event in read_events(outbox)}
     assert len(names(filled)) == 7
+    assert_lake_holds_every_event_once(outbox, filled.root)
+
+
+def test_a_compaction_that_was_overtaken_while_it_wrote_puts_nothing_in_place(
+    database_url: str, outbox: Engine, filled: FolderLake
+) -> None:
+    class StallingLake(FolderLake):
+        """A lake whose writer loses its session, and stalls while another compacts the month."""
+
+        def stage_parts(
+            self, batch: Batch, parts: Iterable[pa.Table], *, schema: pa.Schema
+        ) -> StagedFile:
+            with connect(database_url) as connection:
+                connection.execute(
+                    "select pg_terminate_backend(pid) from pg_locks join pg_database "
+                    "on database = pg_database.oid and datname = current_database() "
+                    "where locktype = 'advisory'"
+                )
+            compact(next_one, filled, now=NEXT_MONTH)
+            inodes.extend(path.stat().st_ino for path in lake_files(filled.root))
+            return super().stage_parts(batch, parts, schema=schema)
+
+    inodes: list[int] = []
+    next_one = make_sync_engine(database_url)
+
+    with pytest.raises(LakeBusy, match="another process compacts"):
+        compact(outbox, StallingLake(filled.root), now=NEXT_MONTH)
+
+    next_one.dispose()
+    assert [path.stat().st_ino for path in lake_files(filled.root)] == inodes
     assert_lake_holds_every_event_once(outbox, filled.root)
 
 
@@ -331,7 +364,7 @@ def record_canaries(database_url: str, *, users: tuple[str, ...]) -> None:
                 )
 
 
-def canaries(lake: Lake, user: str) -> list[str]:
+def canaries(lake: FolderLake, user: str) -> list[str]:
     """Return the files below the lake, hidden ones too, that hold the user's canary or id."""
     found = []
     for path in sorted(lake.root.glob("**/*")):
@@ -347,7 +380,7 @@ def canaries(lake: Lake, user: str) -> list[str]:
 
 @pytest.mark.parametrize("files", ["batches", "months"])
 def test_an_erased_user_is_nowhere_and_others_keep_every_row(
-    files: str, database_url: str, outbox: Engine, filled: Lake
+    files: str, database_url: str, outbox: Engine, filled: FolderLake
 ) -> None:
     for _ in range(2):
         record_canaries(database_url, users=("usr_a", "usr_b"))
@@ -377,13 +410,15 @@ def test_an_erased_user_is_nowhere_and_others_keep_every_row(
 
 @pytest.mark.parametrize("erasure", ["finished", "died after its transaction"])
 def test_a_sink_that_read_the_rows_before_they_were_erased_cannot_put_them_back(
-    erasure: str, database_url: str, outbox: Engine, lake: Lake
+    erasure: str, database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
-    class StallingLake(Lake):
+    class StallingLake(FolderLake):
         """A lake whose writer stalls, with its file written aside, while the user is erased."""
 
-        def stage(self, batch: Batch, table: pa.Table) -> StagedFile:
-            staged = super().stage(batch, table)
+        def stage_parts(
+            self, batch: Batch, parts: Iterable[pa.Table], *, schema: pa.Schema
+        ) -> StagedFile:
+            staged = super().stage_parts(batch, parts, schema=schema)
             if erasure == "finished":
                 erase_user(outbox, lake, user_id="usr_a")
             else:
@@ -402,7 +437,7 @@ def test_a_sink_that_read_the_rows_before_they_were_erased_cannot_put_them_back(
     assert_lake_holds_every_event_once(outbox, lake.root)
 
 
-def test_erasing_nobody_changes_nothing(outbox: Engine, filled: Lake) -> None:
+def test_erasing_nobody_changes_nothing(outbox: Engine, filled: FolderLake) -> None:
     before = {path: path.stat().st_ino for path in lake_files(filled.root)}
 
     report = erase_user(outbox, filled, user_id="usr_nobody")
@@ -412,7 +447,7 @@ def test_erasing_nobody_changes_nothing(outbox: Engine, filled: Lake) -> None:
 
 
 def test_a_month_left_empty_by_an_erasure_is_merged_and_read(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
     for user in ("usr_a", "usr_b"):
         record_canaries(database_url, users=(user,))
@@ -421,5 +456,5 @@ def test_a_month_left_empty_by_an_erasure_is_merged_and_read(
 
     compact(outbox, lake, now=NEXT_MONTH)
 
-    assert query_lake(lake.root, "select count(*) from events").rows == ((3,),)
+    assert query_lake(lake, "select count(*) from events").rows == ((3,),)
     assert_lake_holds_every_event_once(outbox, lake.root)

@@ -20,7 +20,7 @@ from tests.integration.conftest import StartAlembic
 ADVISORY_KEY = 1_735_352_684
 TABLES = {
     *{"users", "courses", "goals", "tasks", "code_snapshots", "events", "embeddings"},
-    *{"operations", "parquet_batches"},
+    *{"operations", "parquet_batches", "erased_events"},
     *{"checkpoints", "checkpoint_blobs", "checkpoint_writes", "checkpoint_migrations"},
 }
 PATIENCE = 60
@@ -85,7 +85,7 @@ def test_models_and_migrations_agree(database_url: str) -> None:
         "alter table tasks alter column priority set default 99",
         "alter table tasks add column extra integer",
         "alter table users drop constraint idx_users_email",
-        "drop index idx_events_unbatched",
+        "drop index idx_outbox_unpublished",
         "drop index idx_embeddings_vector_hnsw",
         "drop table operations",
     ],

@@ -20,7 +20,7 @@ from db import batches
 from db.engine import make_sync_engine
 from db.enums import EventType
 from db.events import DomainEvent
-from events.lake import Lake
+from events.lake_folder import FolderLake
 from events.sink import FlushPolicy, drain_if_due, drain_once, flush
 from tests.database import connect
 from tests.event_samples import NOON, any_event, record_events, sample, samples
@@ -43,13 +43,13 @@ def outbox(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path) -> FolderLake:
     """Return a lake in an empty folder."""
-    return Lake(tmp_path / "lake")
+    return FolderLake(tmp_path / "lake")
 
 
 def test_recorded_events_of_every_type_reach_parquet(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
     record_events(database_url, samples(81))
 
@@ -61,7 +61,7 @@ def test_recorded_events_of_every_type_reach_parquet(
     assert_lake_holds_every_event_once(outbox, lake.root)
 
 
-def test_a_second_drain_finds_nothing(database_url: str, outbox: Engine, lake: Lake) -> None:
+def test_a_second_drain_finds_nothing(database_url: str, outbox: Engine, lake: FolderLake) -> None:
     record_events(database_url, samples(27))
     drain_once(outbox, lake)
 
@@ -76,7 +76,7 @@ def test_a_second_drain_finds_nothing(database_url: str, outbox: Engine, lake: L
 )
 @given(events=st.lists(any_event(), min_size=1, max_size=20))
 def test_any_payload_that_postgresql_stores_is_equal_in_parquet(
-    database_url: str, outbox: Engine, lake: Lake, events: list[DomainEvent]
+    database_url: str, outbox: Engine, lake: FolderLake, events: list[DomainEvent]
 ) -> None:
     record_events(database_url, events)
 
@@ -87,7 +87,7 @@ def test_any_payload_that_postgresql_stores_is_equal_in_parquet(
 
 @pytest.mark.parametrize("zone", ["America/Mexico_City", "Pacific/Kiritimati"])
 def test_the_month_is_that_of_utc_wherever_host_and_session_are(
-    zone: str, database_url: str, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    zone: str, database_url: str, lake: FolderLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", zone)
     time.tzset()
@@ -108,7 +108,7 @@ def test_the_month_is_that_of_utc_wherever_host_and_session_are(
 
 
 def test_two_sinks_at_once_share_the_events_each_once(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
     record_events(database_url, samples(2_000))
     together = threading.Barrier(2)
@@ -131,7 +131,7 @@ def test_two_sinks_at_once_share_the_events_each_once(
 
 
 def test_an_event_that_commits_after_younger_ones_is_not_lost(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
     insert = "insert into events (id, event_type, payload) values (%s, 'user.login', '{}')"
     with connect(database_url) as slow, connect(database_url) as fast:
@@ -145,7 +145,7 @@ def test_an_event_that_commits_after_younger_ones_is_not_lost(
 
 
 def test_a_row_without_metadata_reaches_parquet(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
     with connect(database_url) as connection:
         connection.execute(
@@ -164,7 +164,7 @@ def test_two_claims_at_once_are_disjoint_and_do_not_wait(database_url: str, outb
 
         claims = [batches.freeze(claimer, 5, lease=EXPIRED) for claimer in (first, second)]
         members = [
-            {row.id for batch in claim for row in batches.read(claimer, batch)}
+            {key.id for batch in claim for key in batches.keys(claimer, batch)}
             for claimer, claim in zip((first, second), claims, strict=True)
         ]
 
@@ -173,7 +173,7 @@ def test_two_claims_at_once_are_disjoint_and_do_not_wait(database_url: str, outb
 
 
 def test_rows_are_in_the_order_of_time_then_id(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
     for minute in (3, 1, 2):
         moment = NOON + timedelta(minutes=minute)
@@ -202,7 +202,7 @@ def test_a_file_is_made_when_events_are_many_or_old(
     expected: int,
     database_url: str,
     outbox: Engine,
-    lake: Lake,
+    lake: FolderLake,
 ) -> None:
     record_events(database_url, [sample(EventType.GOAL_CREATED)] * 3, at=datetime.now(UTC) - age)
 
@@ -212,7 +212,7 @@ def test_a_file_is_made_when_events_are_many_or_old(
 
 
 def test_flushing_takes_more_than_one_round_where_it_must(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
     record_events(database_url, samples(54))
 

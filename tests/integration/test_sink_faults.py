@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from db import batches
 from db.batches import Batch
 from db.engine import make_sync_engine
 from db.enums import EventType
-from events.lake import BatchTakenOver, Lake, StagedFile, batch_path
+from events.lake import BatchTakenOver, StagedFile, batch_path
+from events.lake_folder import FolderLake
 from events.schema import to_table
 from events.sink import FlushPolicy, drain_if_due, drain_once, flush
 from tests.event_samples import record_events, sample, samples
@@ -28,13 +29,14 @@ SMALL_FILE_LIMIT = """
 import resource, sys
 from pathlib import Path
 from db.engine import make_sync_engine
-from events.lake import Lake, LakeUnavailable
+from events.lake import LakeUnavailable
+from events.lake_folder import FolderLake
 from events.sink import drain_once
 from datetime import timedelta
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, resource.RLIM_INFINITY))
 try:
-    drain_once(make_sync_engine(sys.argv[1]), Lake(Path(sys.argv[2])), lease=timedelta(0))
+    drain_once(make_sync_engine(sys.argv[1]), FolderLake(Path(sys.argv[2])), lease=timedelta(0))
 except LakeUnavailable as error:
     sys.exit(f"refused: {error}")
 """
@@ -49,13 +51,13 @@ def outbox(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path) -> FolderLake:
     """Return a lake in an empty folder."""
-    return Lake(tmp_path / "lake")
+    return FolderLake(tmp_path / "lake")
 
 
 def test_an_expired_lease_is_taken_over_under_the_same_name(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
     record_events(database_url, [sample(EventType.TASK_COMPLETED)])
     with outbox.begin() as connection:
@@ -68,7 +70,9 @@ def test_an_expired_lease_is_taken_over_under_the_same_name(
     assert_lake_holds_every_event_once(outbox, lake.root)
 
 
-def test_a_lease_that_holds_is_respected(database_url: str, outbox: Engine, lake: Lake) -> None:
+def test_a_lease_that_holds_is_respected(
+    database_url: str, outbox: Engine, lake: FolderLake
+) -> None:
     record_events(database_url, [sample(EventType.TASK_COMPLETED)])
     with outbox.begin() as connection:
         batches.freeze(connection, 10, lease=timedelta(minutes=5))
@@ -80,12 +84,12 @@ def test_a_lease_that_holds_is_respected(database_url: str, outbox: Engine, lake
 
 
 def test_what_a_stalled_sink_says_after_a_take_over_changes_nothing(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
     record_events(database_url, [sample(EventType.TASK_COMPLETED)])
     with outbox.begin() as connection:
         (batch,) = batches.freeze(connection, 10, lease=EXPIRED)
-        rows = batches.read(connection, batch)
+        rows = batches.read(connection, [key.id for key in batches.keys(connection, batch)])
     stalled = lake.stage(batch, to_table("task", rows))
     drain_once(outbox, lake)
 
@@ -100,7 +104,7 @@ def test_what_a_stalled_sink_says_after_a_take_over_changes_nothing(
 
 
 def test_a_holder_that_was_overtaken_cannot_finish_while_the_next_one_writes(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
     record_events(database_url, [sample(EventType.TASK_COMPLETED)])
     with outbox.begin() as connection:
@@ -117,15 +121,17 @@ def test_a_holder_that_was_overtaken_cannot_finish_while_the_next_one_writes(
 
 
 def test_a_sink_that_stalled_before_writing_leaves_the_finished_file_alone(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
-    class StallingLake(Lake):
+    class StallingLake(FolderLake):
         """A lake whose writer is overtaken by another sink before it writes."""
 
-        def stage(self, batch: Batch, table: pa.Table) -> StagedFile:
+        def stage_parts(
+            self, batch: Batch, parts: Iterable[pa.Table], *, schema: pa.Schema
+        ) -> StagedFile:
             drain_once(outbox, lake)
             inodes.extend(path.stat().st_ino for path in lake_files(lake.root))
-            return super().stage(batch, table)
+            return super().stage_parts(batch, parts, schema=schema)
 
     inodes: list[int] = []
     record_events(database_url, [sample(EventType.TASK_COMPLETED)])
@@ -155,7 +161,7 @@ class Commits:
 
 
 def test_a_freeze_whose_answer_is_lost_is_found_again(
-    database_url: str, outbox: Engine, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    database_url: str, outbox: Engine, lake: FolderLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record_events(database_url, [sample(EventType.TASK_COMPLETED)])
     commits = Commits(outbox, nth=1, carried_out=True)
@@ -169,10 +175,10 @@ def test_a_freeze_whose_answer_is_lost_is_found_again(
 
 
 def test_an_end_whose_answer_is_lost_is_seen_to_have_happened(
-    database_url: str, outbox: Engine, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    database_url: str, outbox: Engine, lake: FolderLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record_events(database_url, [sample(EventType.TASK_COMPLETED)])
-    commits = Commits(outbox, nth=2, carried_out=True)
+    commits = Commits(outbox, nth=4, carried_out=True)
     monkeypatch.setattr(outbox.dialect, "do_commit", commits)
 
     finished = drain_once(outbox, lake)
@@ -182,10 +188,10 @@ def test_an_end_whose_answer_is_lost_is_seen_to_have_happened(
 
 
 def test_an_end_that_did_not_happen_leaves_the_file_and_is_repeated(
-    database_url: str, outbox: Engine, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    database_url: str, outbox: Engine, lake: FolderLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record_events(database_url, [sample(EventType.TASK_COMPLETED)])
-    commits = Commits(outbox, nth=2, carried_out=False)
+    commits = Commits(outbox, nth=4, carried_out=False)
     monkeypatch.setattr(outbox.dialect, "do_commit", commits)
     with pytest.raises(DBAPIError):
         drain_once(outbox, lake, lease=EXPIRED)
@@ -199,7 +205,7 @@ def test_an_end_that_did_not_happen_leaves_the_file_and_is_repeated(
 
 
 def test_a_full_disk_leaves_no_file_and_heals(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
     record_events(database_url, samples(27))
     program = [sys.executable, "-c", SMALL_FILE_LIMIT, database_url, str(lake.root)]
@@ -213,7 +219,7 @@ def test_a_full_disk_leaves_no_file_and_heals(
 
 
 def test_an_abandoned_batch_is_due_however_few_events_wait(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
     record_events(database_url, [sample(EventType.GOAL_CREATED)])
     with outbox.begin() as connection:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from structlog.testing import capture_logs
 
 from db.engine import make_sync_engine
-from events.lake import Lake
+from events.lake_folder import FolderLake
 from events.worker import run_worker
 from tests.database import connect
 from tests.event_samples import record_events, samples
@@ -29,9 +29,9 @@ def outbox(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path) -> FolderLake:
     """Return a lake in an empty folder."""
-    return Lake(tmp_path / "lake")
+    return FolderLake(tmp_path / "lake")
 
 
 class Script(threading.Event):
@@ -56,7 +56,7 @@ def nothing() -> None:
 
 
 def test_a_worker_waits_for_age_and_flushes_when_told_to_stop(
-    database_url: str, outbox: Engine, lake: Lake
+    database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
     seen: list[int] = []
     stop = Script(
@@ -72,7 +72,7 @@ def test_a_worker_waits_for_age_and_flushes_when_told_to_stop(
 
 
 def test_a_worker_survives_an_outage_of_the_database(
-    database_url: str, outbox: Engine, lake: Lake, server_url: str
+    database_url: str, outbox: Engine, lake: FolderLake, server_url: str
 ) -> None:
     name = make_url(database_url).database or ""
 
@@ -101,7 +101,7 @@ def test_a_worker_survives_an_outage_of_the_database(
 
 
 def test_a_worker_that_must_stop_during_an_outage_returns_and_says_so(
-    tmp_path: Path, lake: Lake
+    tmp_path: Path, lake: FolderLake
 ) -> None:
     unreachable = make_sync_engine(f"postgresql://nobody@/none?host={tmp_path}")
 

@@ -1,8 +1,8 @@
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pika
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from db.batches import EventRow
 from db.enums import EventType
 from db.events import CATALOGUE, DomainEvent
-from events.envelope import PoisonMessage, decode, encode
+from events.envelope import PoisonMessage, decode, encode, read_id, times_returned
 from tests.event_samples import NOON, TEXT, any_event, sample
 
 
@@ -26,7 +26,7 @@ def row_of(event: DomainEvent, **changes: Any) -> EventRow:
         payload=json.dumps(event.payload()),
         metadata=json.dumps({"source": "api", "version": event.version}),
     )
-    return replace(row, **changes)
+    return row._replace(**changes)
 
 
 def message(**changes: Any) -> bytes:
@@ -118,3 +118,29 @@ def test_every_type_of_the_catalogue_is_accepted() -> None:
     decoded = [decode(encode(row_of(sample(each)))).type for each in CATALOGUE]
 
     assert decoded == [each.value for each in CATALOGUE]
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        (None, 0),
+        ({}, 0),
+        ({"x-delivery-count": 3}, 3),
+        ({"x-delivery-count": 1, "x-acquired-count": 4}, 4),
+        ({"x-delivery-count": "many"}, 0),
+    ],
+)
+def test_a_delivery_says_how_often_it_came_back(
+    headers: dict[str, Any] | None, expected: int
+) -> None:
+    assert times_returned(pika.BasicProperties(headers=headers)) == expected
+
+
+def test_a_message_names_its_event_without_being_read() -> None:
+    assert read_id(pika.BasicProperties(message_id="evt_018f")) == "evt_018f"
+
+
+@pytest.mark.parametrize("message_id", [None, "", "evt_\0", "goal_1"])
+def test_a_message_that_names_no_event_is_poison(message_id: str | None) -> None:
+    with pytest.raises(PoisonMessage):
+        read_id(pika.BasicProperties(message_id=message_id))

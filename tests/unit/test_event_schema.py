@@ -1,9 +1,6 @@
 """Arrow schemas of the lake: one for each family, and payloads that survive the way out."""
 
 import json
-import os
-import subprocess
-import sys
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +11,6 @@ from hypothesis import given
 from db.batches import EventRow
 from db.enums import EventType
 from db.events import DomainEvent
-from events import failpoints
 from events.schema import PAYLOAD_COLUMNS, RESERVED, column_type, schema_for, to_table
 from tests.event_samples import NOON, any_event, sample
 
@@ -171,18 +167,3 @@ def test_a_family_that_this_version_does_not_know_keeps_its_envelope_and_json() 
 def test_a_payload_field_of_a_type_without_a_column_is_refused() -> None:
     with pytest.raises(TypeError, match="no column type"):
         column_type(dict[str, int])
-
-
-def test_failpoints_are_off_by_default() -> None:
-    assert frozenset() == failpoints.ARMED
-
-
-def test_a_failpoint_that_is_not_named_does_nothing() -> None:
-    program = "from events.failpoints import hit; hit('sink.mid_write'); print('alive')"
-    environment = os.environ | {"GOALS_FAILPOINTS": "sink.after_tx2"}
-
-    child = subprocess.run(
-        [sys.executable, "-c", program], check=True, env=environment, capture_output=True
-    )
-
-    assert child.stdout.strip() == b"alive"

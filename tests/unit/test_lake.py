@@ -12,7 +12,8 @@ import pytest
 
 from db.batches import Batch, EventRow
 from db.enums import EventType
-from events.lake import BatchTakenOver, Lake, LakeUnavailable, batch_path
+from events.lake import BatchTakenOver, LakeUnavailable, batch_path
+from events.lake_folder import FolderLake
 from events.schema import to_table
 from tests.event_samples import sample
 from tests.lake_oracle import lake_files
@@ -45,13 +46,13 @@ def test_a_batch_has_its_path_before_it_is_written() -> None:
 
 
 def test_a_staged_file_is_not_seen_by_readers(tmp_path: Path) -> None:
-    Lake(tmp_path).stage(BATCH, make_table())
+    FolderLake(tmp_path).stage(BATCH, make_table())
 
     assert lake_files(tmp_path) == []
 
 
 def test_a_published_file_is_in_place_and_described(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
+    lake = FolderLake(tmp_path)
     table = make_table()
 
     file = lake.publish(lake.stage(BATCH, table))
@@ -67,7 +68,7 @@ def test_a_published_file_is_in_place_and_described(tmp_path: Path) -> None:
 
 
 def test_the_same_batch_written_twice_is_the_same_bytes_under_the_same_name(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
+    lake = FolderLake(tmp_path)
 
     first = lake.publish(lake.stage(BATCH, make_table()))
     again = Batch(id="bat_1", family="task", year=2026, month=3, epoch=2)
@@ -89,7 +90,7 @@ def test_a_file_is_durable_before_it_has_its_name_and_its_folder_after(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", record_and_sync)
-    lake = Lake(tmp_path)
+    lake = FolderLake(tmp_path)
 
     lake.publish(lake.stage(BATCH, make_table()))
 
@@ -98,7 +99,7 @@ def test_a_file_is_durable_before_it_has_its_name_and_its_folder_after(
 
 
 def test_a_file_is_zstd_with_page_checksums(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
+    lake = FolderLake(tmp_path)
     file = lake.publish(lake.stage(BATCH, make_table()))
     target = tmp_path / file.path
     column = pq.ParquetFile(target).metadata.row_group(0).column(0)
@@ -113,7 +114,7 @@ def test_a_file_is_zstd_with_page_checksums(tmp_path: Path) -> None:
 
 
 def test_a_stalled_holder_cannot_put_its_file_in_place_after_a_take_over(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
+    lake = FolderLake(tmp_path)
     stalled = lake.stage(BATCH, make_table())
     again = Batch(id="bat_1", family="task", year=2026, month=3, epoch=2)
 
@@ -126,24 +127,24 @@ def test_a_stalled_holder_cannot_put_its_file_in_place_after_a_take_over(tmp_pat
 
 
 def test_a_take_over_leaves_the_staged_files_of_other_batches(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
-    other = lake.stage(Batch(id="bat_2", family="task", year=2026, month=3, epoch=1), make_table())
+    lake = FolderLake(tmp_path)
+    lake.stage(Batch(id="bat_2", family="task", year=2026, month=3, epoch=1), make_table())
 
     lake.discard_earlier(Batch(id="bat_1", family="task", year=2026, month=3, epoch=2))
 
-    assert other.staging.exists()
+    assert (tmp_path / ".staging" / "bat_2.1.part").exists()
 
 
 def test_a_lake_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "lake").write_text("a file where the folder should be")
 
     with pytest.raises(LakeUnavailable, match="lake"):
-        Lake(tmp_path / "lake").stage(BATCH, make_table())
+        FolderLake(tmp_path / "lake").stage(BATCH, make_table())
 
 
 def test_a_tree_that_cannot_be_written_leaves_no_staged_file(tmp_path: Path) -> None:
     (tmp_path / "events").write_text("a file where the folder should be")
-    lake = Lake(tmp_path)
+    lake = FolderLake(tmp_path)
     staged = lake.stage(BATCH, make_table())
 
     with pytest.raises(LakeUnavailable):
@@ -156,6 +157,6 @@ def test_a_table_that_cannot_be_written_leaves_no_staged_file(tmp_path: Path) ->
     unwritable = pa.table({"a": pa.array([None], pa.month_day_nano_interval())})
 
     with pytest.raises(pa.ArrowException):
-        Lake(tmp_path).stage(BATCH, unwritable)
+        FolderLake(tmp_path).stage(BATCH, unwritable)
 
     assert sorted(tmp_path.glob(".staging/*")) == []

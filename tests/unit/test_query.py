@@ -7,7 +7,7 @@ import pytest
 
 from db.batches import Batch, EventRow
 from db.enums import EventType
-from events.lake import Lake
+from events.lake_folder import FolderLake
 from events.query import DailyCount, QueryRefused, daily_counts, query_lake
 from events.schema import DOCUMENTS, ENVELOPE, to_table
 from events.stats import FAMILIES, plot_daily
@@ -15,7 +15,7 @@ from events.stats import FAMILIES, plot_daily
 MIDNIGHT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def write_file(lake: Path, *, event_type: EventType, times: list[datetime]) -> None:
+def write_file(lake: FolderLake, *, event_type: EventType, times: list[datetime]) -> None:
     """Put one file with an event of this type at each of `times` into `lake`."""
     at = times[0]
     batch = Batch(
@@ -38,19 +38,19 @@ def write_file(lake: Path, *, event_type: EventType, times: list[datetime]) -> N
         )
         for number, time in enumerate(times)
     ]
-    Lake(lake).publish(Lake(lake).stage(batch, to_table(batch.family, rows)))
+    lake.publish(lake.stage(batch, to_table(batch.family, rows)))
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Path:
+def lake(tmp_path: Path) -> FolderLake:
     """Return a lake of three events, in two families and two months."""
-    folder = tmp_path / "año's lake"
-    write_file(folder, event_type=EventType.USER_LOGIN, times=[MIDNIGHT - timedelta(seconds=1)])
-    write_file(folder, event_type=EventType.GOAL_CREATED, times=[MIDNIGHT, MIDNIGHT])
-    return folder
+    lake = FolderLake(tmp_path / "año's lake")
+    write_file(lake, event_type=EventType.USER_LOGIN, times=[MIDNIGHT - timedelta(seconds=1)])
+    write_file(lake, event_type=EventType.GOAL_CREATED, times=[MIDNIGHT, MIDNIGHT])
+    return lake
 
 
-def test_a_query_gets_columns_and_rows(lake: Path) -> None:
+def test_a_query_gets_columns_and_rows(lake: FolderLake) -> None:
     result = query_lake(
         lake, "select id, created_at, year, month, title from events order by created_at, id"
     )
@@ -64,7 +64,7 @@ def test_a_query_gets_columns_and_rows(lake: Path) -> None:
 
 
 def test_a_lake_without_files_answers_with_no_rows(tmp_path: Path) -> None:
-    result = query_lake(tmp_path / "none", "select * from events")
+    result = query_lake(FolderLake(tmp_path / "none"), "select * from events")
 
     envelope = tuple(field.name for field in (*ENVELOPE, *DOCUMENTS))
     assert result.columns == (*envelope, "year", "month")
@@ -89,18 +89,20 @@ def test_a_lake_without_files_answers_with_no_rows(tmp_path: Path) -> None:
         ("select * from read_parquet('https://127.0.0.1/x.parquet')", "disabled|httpfs"),
     ],
 )
-def test_what_is_no_question_to_the_lake_is_refused(sql: str, reason: str, lake: Path) -> None:
-    (lake / "secret").write_text("secret")
-    before = sorted(lake.glob("**/*"))
+def test_what_is_no_question_to_the_lake_is_refused(
+    sql: str, reason: str, lake: FolderLake
+) -> None:
+    (lake.root / "secret").write_text("secret")
+    before = sorted(lake.root.glob("**/*"))
 
     with pytest.raises(QueryRefused, match=reason):
-        query_lake(lake, sql.format(lake=str(lake).replace("'", "''")))
+        query_lake(lake, sql.format(lake=str(lake.root).replace("'", "''")))
 
-    assert sorted(lake.glob("**/*")) == before
+    assert sorted(lake.root.glob("**/*")) == before
 
 
-def test_a_damaged_file_is_named(lake: Path) -> None:
-    damaged = lake / "events" / "year=2026" / "month=12" / "half.parquet"
+def test_a_damaged_file_is_named(lake: FolderLake) -> None:
+    damaged = lake.root / "events" / "year=2026" / "month=12" / "half.parquet"
     damaged.parent.mkdir()
     damaged.write_bytes(b"PAR1 and no more")
 
@@ -108,7 +110,7 @@ def test_a_damaged_file_is_named(lake: Path) -> None:
         query_lake(lake, "select count(*) from events")
 
 
-def test_days_are_counted_by_family_in_utc(lake: Path) -> None:
+def test_days_are_counted_by_family_in_utc(lake: FolderLake) -> None:
     counts = daily_counts(lake)
 
     assert counts == [

@@ -1,0 +1,225 @@
+"""`goals bench`: measure the event pipeline beside its limits, on servers of its own."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from rich.console import Console
+from rich.table import Table
+
+from api.settings import Settings
+from api.workers import amqp_url_of
+from tools.errors import SetupError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from events.bench.figures import Assessment, Figure
+    from events.bench.plan import Plan
+    from events.bench.writes import Write
+
+TEMPLATE: Final = "goals_bench"
+OURS: Final = ("DATABASE_URL", "AMQP_URL")
+
+
+def run_events(settings: Settings, plan: "Plan", *, as_json: bool) -> None:
+    """Measure and print; a missed goal is no error.
+
+    The broker of AMQP_URL is used and left as it was; PostgreSQL and the lake are temporary.
+    Raises SetupError where the broker is missing, in use, or a measurement cannot be made.
+    """
+    from events.bench.broker import lent_broker
+    from events.bench.figures import BenchFailed, make_report
+    from events.bench.plan import Site
+    from events.bench.run import describe, measure
+
+    if settings.amqp_url is None:
+        raise SetupError("AMQP_URL is not set: `make bench` starts a broker of its own")
+    amqp_url = amqp_url_of(settings)
+    try:
+        with (
+            _interrupted_by_sigterm(),
+            lent_broker(amqp_url),
+            _announcer() as announce,
+            _folder() as folder,
+        ):
+            announce("starting PostgreSQL")
+            with _server(folder) as (server_url, open_database):
+                site = Site(
+                    amqp_url=amqp_url,
+                    open_database=open_database,
+                    folder=folder,
+                    program=(sys.executable, "-m", "api"),
+                    environment=_environment(),
+                    announce=announce,
+                )
+                environment = describe(site, server_url)
+                figures = measure(site, plan, writes=_writes())
+    except BenchFailed as error:
+        raise SetupError(str(error)) from error
+
+    parameters = asdict(plan) | {"sections": sorted(plan.sections)}
+    if as_json:
+        report = make_report(figures, environment=environment, parameters=parameters)
+        sys.stdout.write(json.dumps(report, ensure_ascii=False, allow_nan=False) + "\n")
+    else:
+        _print_tables(figures, environment | parameters)
+
+
+@contextlib.contextmanager
+def _server(folder: Path) -> Iterator[tuple[str, Callable[[], AbstractContextManager[str]]]]:
+    """Yield the URL of a PostgreSQL of our own and what opens a fresh, migrated database."""
+    from api.migrations import migrate
+    from db.embedded import open_embedded
+    from events.bench.database import open_copy
+
+    postgres = folder / "postgres"
+    with (
+        open_embedded(postgres, database=TEMPLATE) as template_url,
+        open_embedded(postgres, database="postgres") as server_url,
+    ):
+        migrate(template_url)
+        yield server_url, partial(open_copy, server_url, TEMPLATE)
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="goals-bench-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def _environment() -> Mapping[str, str]:
+    """Return our environment without what configures the program."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in OURS and not name.startswith("GOALS_")
+    }
+
+
+def _writes() -> "dict[str, tuple[str, Write]]":
+    """Return the transactions that are measured with and without their event."""
+    from events.bench.writes import insert_goal
+
+    return {
+        "insert": ("begin, insert a goal, commit", insert_goal),
+        "update": ("begin, update_goal (the verb: one field), commit", _make_update()),
+    }
+
+
+def _make_update() -> "Write":
+    """Return a write that changes a goal's priority through its verb; each writer has its goal."""
+    from db.base import utc_now
+    from db.enums import GoalPriority
+    from events.bench.messages import user_ids
+    from events.bench.writes import make_goal
+    from tools.context import ToolContext
+    from tools.embedders import make_embedder
+    from tools.goals import update_goal
+    from tools.http import make_http_clients
+    from tools.schemas import GoalPatch
+
+    class Unrecorded(ToolContext):
+        """A transaction whose events nobody records."""
+
+        def record(self, event: object) -> None:
+            """Record nothing."""
+
+    embedder = make_embedder(
+        "scripted", model="", api_key=None, base_url=None, clients=make_http_clients(timeout=1.0)
+    )
+    goals: dict[int, str] = {}
+    turns: Counter[int] = Counter()
+
+    async def update(session: "AsyncSession", writer: int, *, event: bool) -> None:
+        if writer not in goals:
+            goal = make_goal(writer)
+            session.add(goal)
+            await session.flush()
+            goals[writer] = goal.id
+        turns[writer] += 1
+        priority = GoalPriority.HIGH if turns[writer] % 2 else GoalPriority.LOW
+        kind: type[ToolContext] = ToolContext if event else Unrecorded
+        tools = kind(
+            session=session,
+            user_id=user_ids()[writer],
+            embedder=embedder,
+            now=utc_now(),
+            source="api",
+        )
+        await update_goal(tools, goals[writer], GoalPatch(priority=priority))
+
+    return update
+
+
+@contextlib.contextmanager
+def _announcer() -> Iterator[Callable[[str], None]]:
+    """Yield what tells a person how far we are: one changing line, or one line each in a log."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield partial(console.print, soft_wrap=True)
+        return
+    with console.status("starting") as status:
+        yield status.update
+
+
+@contextlib.contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM end the block as Ctrl-C does, so that everything is cleaned up."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _print_tables(figures: "list[Figure]", about: Mapping[str, Any]) -> None:
+    from events.bench.figures import assess
+
+    console = Console(highlight=False)
+    measured = Table(box=None, header_style="bold")
+    for column in ("figure", "median", "min … max", "unit", "what"):
+        right = column in {"median", "min … max"}
+        measured.add_column(column, justify="right" if right else "left", no_wrap=column != "what")
+    for figure in figures:
+        least, most = _short(min(figure.values)), _short(max(figure.values))
+        spread = f"{least} … {most}" if len(figure.values) > 1 else ""
+        measured.add_row(figure.name, _short(figure.median), spread, figure.unit, figure.what)
+    console.print(measured)
+
+    units = {figure.name: figure.unit for figure in figures}
+    compared = Table("compared", "", "goal", "met", box=None, header_style="bold")
+    for each in assess(figures):
+        compared.add_row(*_compared(each, unit=units[each.goal.figure]))
+    if compared.row_count:
+        console.print("", compared, sep="\n")
+    console.print("\n" + ", ".join(f"{name} {value}" for name, value in about.items()))
+
+
+def _compared(each: "Assessment", *, unit: str) -> tuple[str, str, str, str]:
+    goal = each.goal
+    what = goal.figure if goal.over is None else f"{goal.figure} / {goal.over}"
+    value = f"{_short(each.value)} {unit if goal.over is None else '×'}"
+    sense = {"at least": "≥", "at most": "≤"}[goal.sense]
+    bound = "" if goal.bound is None else f"{sense} {_short(goal.bound)}"
+    return what, value, bound, {None: "", True: "[green]yes", False: "[red]no"}[each.met]
+
+
+def _short(value: float) -> str:
+    """Return a number as a person reads it."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

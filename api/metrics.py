@@ -1,0 +1,59 @@
+"""Metrics for Prometheus: what there is to scrape, and where a worker answers."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from api.settings import Settings
+from tools.errors import SetupError
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+
+def make_registry(database_url: str) -> "CollectorRegistry":
+    """Return what this process counts, what PostgreSQL knows, and memory, processor and files.
+
+    Nothing is asked before a scrape, and there is nothing to close.
+    """
+    from prometheus_client import CollectorRegistry, ProcessCollector
+
+    from events.gauges import DatabaseGauges
+    from events.metrics import EVENT_PATH
+
+    registry = CollectorRegistry()
+    registry.register(EVENT_PATH)
+    registry.register(DatabaseGauges(database_url))
+    ProcessCollector(registry=registry)
+    return registry
+
+
+@contextlib.contextmanager
+def metrics_exposed(settings: Settings, database_url: str) -> Iterator[None]:
+    """Answer Prometheus on GOALS_METRICS_PORT while the block runs, if there is such a port.
+
+    Raises SetupError where the address cannot be listened on.
+    """
+    if settings.metrics_port is None:
+        yield
+        return
+
+    import structlog
+    from prometheus_client import start_http_server
+
+    host, port = settings.metrics_host, settings.metrics_port
+    try:
+        server, thread = start_http_server(port, host, make_registry(database_url))
+    except OSError as error:
+        raise SetupError(
+            f"GOALS_METRICS_HOST, GOALS_METRICS_PORT: nobody can listen on {host} port {port}: "
+            f"{error.strerror or error}"
+        ) from error
+    log = structlog.get_logger(__name__)
+    log.info("metrics.listening", host=host, port=server.server_port)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

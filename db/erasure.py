@@ -1,0 +1,69 @@
+"""What must be known before a user is forgotten, and what no foreign key leads to."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A user who is to be forgotten, and the number of events by or about them."""
+
+    id: str
+    username: str
+    events: int
+
+
+FIND: Final = text("""
+select id, username,
+       (select count(*) from events
+        where user_id = users.id or (entity_type = 'user' and entity_id = users.id)) as events
+from users
+where id = :given or username = :given
+order by (id = :given) desc
+limit 1
+""")
+
+# A checkpoint knows no owner. Its operation does, as long as there is one; the operation of a run
+# without a caller's key has an id made of user, job and thread (`db.operations`); and what a run
+# read of the user's rows names the user.
+OF_USER: Final = text(r"""
+select thread_id from checkpoints
+where metadata ->> 'user_id' = :user
+   or checkpoint #>> '{channel_values,operation_id}' in (
+          select id from operations where user_id = :user
+      )
+   or checkpoint #>> '{channel_values,operation_id}' = 'opr_' || left(encode(sha256(
+          convert_to(cast(:user as text), 'UTF8') || cast('\x00' as bytea)
+          || convert_to(checkpoint #>> '{channel_values,job}', 'UTF8') || cast('\x00' as bytea)
+          || convert_to(thread_id, 'UTF8')
+      ), 'hex'), 32)
+union
+select thread_id from checkpoint_blobs
+where position(convert_to(cast(:user as text), 'UTF8') in blob) > 0
+union
+select thread_id from checkpoint_writes
+where position(convert_to(cast(:user as text), 'UTF8') in blob) > 0
+""")
+DELETE: Final = tuple(
+    text(f"delete from {table} where thread_id = any(:threads)")  # noqa: S608 - constants only
+    for table in ("checkpoint_writes", "checkpoint_blobs", "checkpoints")
+)
+
+
+def find_subject(connection: Connection, name_or_id: str) -> Subject | None:
+    """Return the user of that id or, where it is nobody's, of that name."""
+    row = connection.execute(FIND, {"given": name_or_id}).mappings().first()
+    return None if row is None else Subject(**row)
+
+
+def delete_checkpoints(connection: Connection, user_id: str) -> int:
+    """Delete the checkpoints of a user's runs, as far as they can be told; return their number.
+
+    Before the user is deleted: the operations, which most of them are told by, go with the user.
+    """
+    threads = connection.execute(OF_USER, {"user": user_id}).scalars().all()
+    for statement in DELETE:
+        connection.execute(statement, {"threads": threads})
+    return len(threads)

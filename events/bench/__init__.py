@@ -1,0 +1,1 @@
+"""What the event pipeline does, beside the limits of what it is made of, in one run."""
