@@ -74,6 +74,19 @@ class Backlog:
     expired: int
 
 
+# Whatever the planner guesses of a backlog and of the events before it, the only plan that reads no
+# more than it takes is a walk along the outbox with a look at each event: left alone it read all
+# 50,000 that waited to freeze 500. For the transaction, not for the session.
+WALK: Final = """
+       set_config('enable_sort', 'off', true),
+       set_config('enable_mergejoin', 'off', true),
+       set_config('enable_hashjoin', 'off', true),
+       set_config('enable_bitmapscan', 'off', true),
+       set_config('enable_seqscan', 'off', true),
+       set_config('jit', 'off', true)
+"""
+BEGIN_WALK: Final = text(f"select {WALK}")
+
 # Claiming is by flag, never by a cursor (`id > last`): ids ascend, but commits do not, and what
 # commits behind a cursor is lost. `created_at` holds UTC, so its month is the UTC month.
 # An event's own row, with all its indexes, is written once: when its batch is finished.
@@ -196,6 +209,7 @@ def freeze(connection: Connection, limit: int, *, lease: timedelta) -> list[Batc
 
     One batch for each family and UTC month. Events that another sink is claiming are passed over.
     """
+    connection.execute(BEGIN_WALK)
     rows = connection.execute(FREEZE, {"limit": limit, "lease": lease})
     return [Batch(**row) for row in rows.mappings()]
 
@@ -205,6 +219,7 @@ def freeze_ids(connection: Connection, ids: Sequence[str], *, lease: timedelta) 
 
     Waits for whoever is changing these rows; what another sink has frozen stays with that sink.
     """
+    connection.execute(BEGIN_WALK)
     rows = connection.execute(FREEZE_IDS, {"ids": list(ids), "lease": lease})
     return [Batch(**row) for row in rows.mappings()]
 
@@ -248,6 +263,7 @@ def keys(
     limit: int = KEYS_AT_ONCE,
 ) -> list[EventKey]:
     """Return `limit` events of a frozen batch behind `after`, by `created_at` and `id`."""
+    connection.execute(BEGIN_WALK)
     at, last = after
     values = {"id": batch.id, "at": at, "last": last, "limit": limit}
     return list(map(EventKey._make, connection.execute(FROZEN_KEYS, values)))
@@ -255,6 +271,7 @@ def keys(
 
 def read(connection: Connection, ids: Sequence[str]) -> list[EventRow]:
     """Return the events `ids` in the order of their file: by `created_at` and `id`."""
+    connection.execute(BEGIN_WALK)
     return list(map(EventRow._make, connection.execute(READ, {"ids": list(ids)})))
 
 
@@ -280,6 +297,7 @@ def _held(batch: Batch) -> dict[str, str | int]:
 def finish(connection: Connection, batch: Batch, *, file: BatchFile) -> int:
     """Make `file` the truth about `batch`; return its events' number, 0 if its epoch is over."""
     values = {"id": batch.id, "epoch": batch.epoch, "path": file.path, "rows": file.rows}
+    connection.execute(BEGIN_WALK)
     done = connection.execute(FINISH, values | {"bytes": file.bytes, "sha256": file.sha256})
     return done.rowcount
 

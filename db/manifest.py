@@ -56,7 +56,9 @@ with held as (
 ), again as (
     insert into outbox (event_id, published_at, batch_id)
     select events.id, now() at time zone 'utc', held.id
-    from events join held on held.id = events.batch_id
+    from held join events on events.batch_id = held.id
+      and created_at >= make_timestamp(year, month, 1, 0, 0, 0)
+      and created_at < make_timestamp(year, month, 1, 0, 0, 0) + interval '1 month'
     on conflict (event_id) do nothing
 )
 select id, family, year, month, epoch from held
@@ -94,13 +96,22 @@ where family = :family and year = :year and month = :month and state = 'done' an
 order by id
 """)
 
-DONE_KEYS: Final = text(KEYS.format(which="events where batch_id = any(:ids)"))
+# No index leads from a batch to its events (it would make each of their updates write all their
+# indexes anew), but one leads to its month.
+_IN_FILES: Final = """
+batch_id = any(:ids)
+  and created_at >= (select min(make_timestamp(year, month, 1, 0, 0, 0))
+                     from parquet_batches where id = any(:ids))
+  and created_at < (select max(make_timestamp(year, month, 1, 0, 0, 0)) + interval '1 month'
+                    from parquet_batches where id = any(:ids))
+"""
+DONE_KEYS: Final = text(KEYS.format(which=f"events where {_IN_FILES}"))
 
 LOCK_SOURCES: Final = text("""
 select id from parquet_batches where id = any(:ids) and state = 'done' order by id for update
 """)
 
-COUNT_EVENTS: Final = text("select count(*) from events where batch_id = any(:ids)")
+COUNT_EVENTS: Final = text(f"select count(*) from events where {_IN_FILES}")  # noqa: S608 - constants only
 
 FINISH_MONTH: Final = text("""
 update parquet_batches
@@ -109,12 +120,12 @@ set state = 'done', path = :path, rows = :rows, bytes = :bytes, sha256 = :sha256
 where id = :id and epoch = :epoch and state = 'compacting'
 """)
 
-MOVE_EVENTS: Final = text("""
+MOVE_EVENTS: Final = text(f"""
 with locked as materialized (
-    select id from events where batch_id = any(:ids) order by id for update
+    select id from events where {_IN_FILES} order by id for update
 )
 update events set batch_id = :id, parquet_path = :path from locked where events.id = locked.id
-""")
+""")  # noqa: S608 - constants only
 
 REPLACE: Final = text("update parquet_batches set state = 'replaced' where id = any(:ids)")
 FORGET: Final = text("delete from parquet_batches where id = any(:ids) and state = 'replaced'")

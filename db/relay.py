@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from db.base import new_id
-from db.batches import EventRow
+from db.batches import WALK, EventRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,17 +26,10 @@ class Claim:
 
 # One claim at a time: a relay must see which entities another one is publishing, or it would
 # overtake it within an entity. A relay that freezes in here must not hold up the others.
-# Whatever the planner guesses of a backlog and of the events before it, the only plan that reads no
-# more than it claims is a walk along the outbox with a look at each event (one that read and sorted
-# a backlog of 200,000 took 150 ms, one that joined by a wrong guess 60 s).
-TURN: Final = text("""
+TURN: Final = text(f"""
 select pg_advisory_xact_lock(hashtext('goals.relay')),
        set_config('idle_in_transaction_session_timeout', '5s', true),
-       set_config('enable_sort', 'off', true),
-       set_config('enable_mergejoin', 'off', true),
-       set_config('enable_hashjoin', 'off', true),
-       set_config('enable_bitmapscan', 'off', true),
-       set_config('enable_seqscan', 'off', true)
+       {WALK}
 """)
 
 WAITING: Final = text("select exists (select from outbox where published_at is null)")

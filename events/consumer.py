@@ -26,7 +26,7 @@ from events import metrics
 from events.envelope import PoisonMessage, decode, read_id, times_returned
 from events.failpoints import hit
 from events.lake import Lake, LakeUnavailable
-from events.retry import reason, retry_delay
+from events.retry import LONGEST_DELAY_SECONDS, reason, retry_delay
 from events.sink import LEASE, FlushPolicy, store_or_leave, take_over
 from events.topology import LAKE_QUEUE, BrokerUnavailable, connection_parameters, declare
 
@@ -78,15 +78,18 @@ def run_consumer(
     failures = 0
     delay = 0.0
     while not stop.wait(delay):
+        subscribed_at = time.monotonic()
         try:
             with _subscribed(amqp_url, prefetch=2 * policy.max_rows) as (connection, channel):
-                failures = 0
+                subscribed_at = time.monotonic()
                 metrics.count_connection("sink")
                 _Consumer(
                     engine, lake, connection, channel=channel, stop=stop, policy=policy, lease=lease
                 ).consume(poll_seconds)
         except BrokerUnavailable as error:
-            failures += 1
+            # What is cut again and again, however soon, is waited for longer and longer.
+            lasted = time.monotonic() - subscribed_at
+            failures = 1 if lasted > LONGEST_DELAY_SECONDS else failures + 1
             metrics.count_failure("sink")
             delay = retry_delay(failures)
             wait = round(delay, 2)

@@ -39,6 +39,7 @@ class _Answer:
     done: threading.Event = field(default_factory=threading.Event)
     depth: OutboxDepth | None = None
     manifest: Sequence[ManifestPart] | None = None
+    pending_vectors: int | None = None
 
 
 class DatabaseGauges(Collector):
@@ -71,6 +72,13 @@ class DatabaseGauges(Collector):
             yield from outbox_gauges(answer.depth)
         if answer.manifest is not None:
             yield from lake_gauges(answer.manifest)
+        if answer.pending_vectors is not None:
+            yield _gauge(
+                "goals_embeddings_pending",
+                "Texts that have no vector yet and are found by their words alone."
+                f" Exact up to {COUNTED_AT_MOST}, where counting stops.",
+                answer.pending_vectors,
+            )
 
     def _ask(self) -> _Answer:
         with self._lock:
@@ -93,6 +101,7 @@ class DatabaseGauges(Collector):
             with self._engine.connect() as connection:
                 answer.depth = outbox_metrics.read_depth(connection)
                 answer.manifest = outbox_metrics.read_manifest(connection)
+                answer.pending_vectors = outbox_metrics.read_pending_vectors(connection)
             self._was_up = True
         except UNAVAILABLE as error:
             if self._was_up:

@@ -107,7 +107,7 @@ class Publisher:
         self._on_loop(self._close_politely)
         self._thread.join(CLOSE_SECONDS)
         if self._thread.is_alive():  # a half-open connection never answers
-            self._on_loop(self._connection.ioloop.stop)
+            self._on_loop(self._cut)
             self._thread.join()
 
     def _on_loop(self, act: Callable[[], None]) -> None:
@@ -130,6 +130,15 @@ class Publisher:
             self._connection.close()
         elif self._connection.is_closed:
             self._connection.ioloop.stop()
+
+    def _cut(self) -> None:
+        """End the connection without asking the broker, and its socket with it."""
+        # pika has no public way: stopping the loop alone would leave the socket open.
+        transport = getattr(self._connection, "_transport", None)
+        if transport is None:
+            self._connection.ioloop.stop()
+        else:
+            transport.abort()
 
     def _closed(self, _connection: Any, reason: Exception) -> None:
         self._note_loss(f"{type(reason).__name__}: {reason}")

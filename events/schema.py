@@ -5,9 +5,9 @@ new field is a new nullable column; a changed type is refused when this module i
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
-from functools import cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
@@ -93,22 +93,34 @@ def to_table(family: str, rows: Sequence[EventRow]) -> pa.Table:
     neighbours out of the lake, and `payload` has it in full.
     """
     payloads = [_json_object(row.payload) for row in rows]
-    metadata = [_json_object(row.metadata) for row in rows]
-    columns = {
+    origins = [_origin(row.metadata) for row in rows]
+    columns: dict[str, Sequence[Any]] = {
         "id": [row.id for row in rows],
         "event_type": [row.event_type for row in rows],
         "user_id": [row.user_id for row in rows],
         "entity_type": [row.entity_type for row in rows],
         "entity_id": [row.entity_id for row in rows],
         "created_at": [row.created_at for row in rows],
-        "version": [_fit(pa.int64(), document.get("version")) for document in metadata],
-        "source": [_fit(pa.string(), document.get("source")) for document in metadata],
+        "version": [version for version, _ in origins],
+        "source": [source for _, source in origins],
         "payload": [row.payload for row in rows],
         "metadata": [row.metadata for row in rows],
     }
     for name, kind in PAYLOAD_COLUMNS.get(family, {}).items():
-        columns[name] = [_fit(kind, payload.get(name)) for payload in payloads]
+        fit = _FITS[kind]
+        columns[name] = [
+            None if value is None else fit(value)
+            for value in (payload.get(name) for payload in payloads)
+        ]
     return pa.table(columns, schema=schema_for(family))
+
+
+@lru_cache(maxsize=256)
+def _origin(metadata: str | None) -> tuple[int | None, str | None]:
+    """Return the `version` and the `source` that an event's metadata names."""
+    document = _json_object(metadata)
+    version, source = document.get("version"), document.get("source")
+    return None if version is None else _fit_int(version), _fit_str(source)
 
 
 def _json_object(document: str | None) -> dict[str, Any]:
@@ -119,16 +131,12 @@ def _json_object(document: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _fit(kind: pa.DataType, value: Any) -> Any:
-    if kind == pa.float64():
-        return _fit_float(value)
-    if kind == pa.int64():
-        return value if type(value) is int and -INT64_LIMIT <= value < INT64_LIMIT else None
-    if kind == pa.bool_():
-        return value if type(value) is bool else None
-    if kind == pa.string():
-        return value if type(value) is str else None
-    return value if type(value) is list and all(type(item) is str for item in value) else None
+def _fit_str(value: Any) -> str | None:
+    return value if type(value) is str else None
+
+
+def _fit_int(value: Any) -> int | None:
+    return value if type(value) is int and -INT64_LIMIT <= value < INT64_LIMIT else None
 
 
 def _fit_float(value: Any) -> float | None:
@@ -138,3 +146,20 @@ def _fit_float(value: Any) -> float | None:
         return float(value)
     except OverflowError:
         return None
+
+
+def _fit_bool(value: Any) -> bool | None:
+    return value if type(value) is bool else None
+
+
+def _fit_strings(value: Any) -> list[str] | None:
+    return value if type(value) is list and all(type(item) is str for item in value) else None
+
+
+_FITS: Final[dict[pa.DataType, Callable[[Any], Any]]] = {
+    pa.string(): _fit_str,
+    pa.int64(): _fit_int,
+    pa.float64(): _fit_float,
+    pa.bool_(): _fit_bool,
+    pa.list_(pa.string()): _fit_strings,
+}

@@ -29,7 +29,7 @@ from events.pages import make_tables, read_rows
 from events.poison import isolate
 from events.schema import schema_for
 
-MAX_ROWS: Final = 5_000
+MAX_ROWS: Final = 10_000
 MAX_BYTES: Final = 16 * 2**20
 MAX_AGE: Final = timedelta(seconds=60)
 LEASE: Final = timedelta(seconds=60)

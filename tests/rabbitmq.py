@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import fasteners
 import pika
 import pika.exceptions
 import pytest
@@ -147,8 +148,11 @@ def open_broker(announce: Callable[[str], None]) -> Iterator[str]:
         announce("AMQP_URL does not answer: looking for another RabbitMQ")
 
     if _server_script() is None and _can_use_apt():
-        announce("installing rabbitmq-server with apt (once; about a minute)")
-        _install_with_apt()
+        # pytest-xdist's workers come here at the same time, and apt has a lock of its own.
+        with fasteners.InterProcessLock(Path(tempfile.gettempdir()) / "goals-tests-apt.lock"):
+            if _server_script() is None:
+                announce("installing rabbitmq-server with apt (once; about a minute)")
+                _install_with_apt()
     if _server_script() is not None:
         announce("starting a private RabbitMQ node")
         with tempfile.TemporaryDirectory(prefix="goals-rabbitmq-") as folder:

@@ -55,7 +55,7 @@ class Carrying:
             database_url=database_url,
             amqp_url=amqp_url,
             lake=lake,
-            rows=random_numbers.randint(5, 60),
+            rows=random_numbers.randint(15, 60),
             window=random_numbers.randint(1, 30),
             max_age_seconds=random_numbers.choice([0.0, 0.05]),
             lease_seconds=random_numbers.choice([0.0, 0.2, 1.0]),

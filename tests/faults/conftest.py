@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +33,22 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
         pytest.skip(reason)
     yield broker
     broker.stop()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what a worker of pytest-xdist counted."""
+    counted = getattr(node, "workeroutput", {}).get("fault tally")
+    if counted:
+        node.config.stash.setdefault(_TALLY, Tally()).include(Tally(**counted))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Give a worker's sums to the process that reports."""
+    tally = session.config.stash.get(_TALLY, None)
+    output = getattr(session.config, "workeroutput", None)
+    if tally is not None and output is not None:
+        output["fault tally"] = asdict(tally)
 
 
 def pytest_terminal_summary(

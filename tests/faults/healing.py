@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, TextClause, text
 
 from events.care import LakeBusy
 from events.compact import compact
@@ -15,7 +15,9 @@ from events.topology import LAKE_QUEUE
 from tests.event_path import count, wait_until
 from tests.faults.carriers import LATER, Carrying, Role
 
-UNFINISHED = text("select event_id from outbox where published_at is not null")
+PUBLISHED = "select event_id from outbox where published_at is not null"
+UNFINISHED = text(PUBLISHED)
+UNFROZEN = text(f"{PUBLISHED} and batch_id is null")
 
 
 @contextlib.contextmanager
@@ -50,13 +52,16 @@ def compacted(engine: Engine, carrying: Carrying) -> bool:
     return True
 
 
-def assert_the_queue_has_what_is_unfinished(engine: Engine, channel: Any) -> None:
-    """Check that nothing was acknowledged which is not in the lake; its consumers are all dead.
+def assert_the_queue_has(which: TextClause, engine: Engine, channel: Any) -> None:
+    """Check that the broker has back what no dead consumer may have acknowledged.
+
+    That is what is `UNFINISHED`, or with several consumers what is `UNFROZEN`: what one has frozen
+    is another's to acknowledge, and whoever comes later finds it in PostgreSQL.
 
     The broker takes a moment to see that they are, and to have their messages back in the queue.
     """
     with engine.connect() as connection:
-        unfinished = set(connection.execute(UNFINISHED).scalars())
+        unfinished = set(connection.execute(which).scalars())
     found: set[str] = set()
 
     def has_all() -> bool:

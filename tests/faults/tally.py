@@ -1,6 +1,6 @@
 """What the fault tests did and found, in numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -31,6 +31,11 @@ class Tally:
         self.lost += lost
         self.doubled += doubled
         self.unreadable += unreadable
+
+    def include(self, other: "Tally") -> None:
+        """Add the sums of another process."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
     def __str__(self) -> str:
         """Return the sums as one line."""

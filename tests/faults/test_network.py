@@ -27,6 +27,9 @@ from tests.lake_oracle import assert_lake_holds_every_event_once
 SOON: Final = FlushPolicy(max_rows=40, max_age=timedelta(milliseconds=50))
 HASTY: Final = RelayPolicy(batch=30, window=10, deadline_seconds=1.0)
 EVENTS: Final = 54
+TIMES: Final[dict[Fault, int]] = {"cut": 2, "silence": 1}
+CONNECTIONS_AT_EACH_ATTEMPT: Final = 3
+"""At most: to declare, to publish, to reconcile."""
 
 
 @pytest.fixture
@@ -57,18 +60,17 @@ def test_a_relay_notices_and_publishes_everything_over_a_new_connection(
     tmp_path: Path,
 ) -> None:
     record_events(database_url, samples(EVENTS))
-    proxy.arm(fault, trigger, times=2)
+    times = TIMES[fault]
+    proxy.arm(fault, trigger, times=times)
 
     with capture_logs() as logs:
         run_relay(outbox, proxy.url, stop=all_published(outbox), policy=HASTY)
     run_consumer(outbox, amqp_url, FolderLake(tmp_path), stop=all_processed(outbox), policy=SOON)
 
     happened = Counter(entry["event"] for entry in logs)
-    assert proxy.faults == 2
-    assert happened["relay.unavailable"] == 2
-    assert proxy.connections <= 3 * (
-        2 + 1
-    )  # at each attempt to declare, to publish, and to reconcile
+    assert proxy.faults == times
+    assert happened["relay.unavailable"] == times
+    assert proxy.connections <= CONNECTIONS_AT_EACH_ATTEMPT * (times + 1)
     assert_lake_holds_every_event_once(outbox, tmp_path)
 
 
@@ -94,18 +96,21 @@ def test_a_consumer_notices_and_doubles_nothing_over_a_new_connection(
     monkeypatch.setattr(topology, "HEARTBEAT_SECONDS", 1)
     record_events(database_url, samples(EVENTS))
     run_relay(outbox, amqp_url, stop=all_published(outbox))
-    proxy.arm(fault, trigger, times=2)
+    times = TIMES[fault]
+    proxy.arm(fault, trigger, times=times)
     lake = FolderLake(tmp_path)
 
     with capture_logs() as logs:
-        acknowledged = StopWhen(lambda: proxy.faults == 2 and topology.declare_at(amqp_url) == 0)
+        acknowledged = StopWhen(
+            lambda: proxy.faults == times and topology.declare_at(amqp_url) == 0
+        )
         run_consumer(outbox, proxy.url, lake, stop=acknowledged, policy=SOON)
         run_consumer(outbox, amqp_url, lake, stop=all_processed(outbox), policy=SOON)
 
     happened = Counter(entry["event"] for entry in logs)
-    assert proxy.faults == 2
-    assert happened["consumer.unavailable"] >= 2
-    assert proxy.connections <= 2 + 1
+    assert proxy.faults == times
+    assert happened["consumer.unavailable"] >= times
+    assert proxy.connections <= times + 1
     assert_lake_holds_every_event_once(outbox, tmp_path)
 
 

@@ -26,6 +26,7 @@ from tests.event_samples import sample
 
 WRITERS: Final = 3
 PAUSE_SECONDS: Final = 0.03
+PAUSE_WHEN_ENOUGH_SECONDS: Final = 0.2
 FAMILIES: Final = sorted({each.family for each in EventType} - {"goal"})
 LAST_INSTANT: Final = datetime(2025, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 INSTANTS: Final = (
@@ -126,7 +127,7 @@ class _Writer:
         """Write one transaction after the other, slower when there are events enough."""
         while not stop.is_set():
             await self._transact()
-            await asyncio.sleep(PAUSE_SECONDS if self._ledger.enough.is_set() else 0)
+            await asyncio.sleep(PAUSE_WHEN_ENOUGH_SECONDS if self._ledger.enough.is_set() else 0)
 
     async def _transact(self) -> None:
         try:
