@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from agent.checks.verdict import Evidence
+from agent.disarm import disarm_tokens
 from agent.state import Json
 from agent.words import Language, say
 from tools.analysis.examples import find_examples
@@ -21,7 +22,8 @@ async def collect(code: str, language: str, *, task_texts: Sequence[str]) -> Jso
     """Return the facts on `code` as JSON: syntax, executed examples, and the code for the prompt.
 
     Examples come from `task_texts` alone. The code for the prompt has its secrets replaced, its
-    invisible characters removed and its end cut where it is too long; line numbers stay.
+    invisible characters and chat tokens disarmed and its end cut where it is too long; line
+    numbers stay.
     """
     syntax = await asyncio.to_thread(check_syntax, code, language)
     examples = find_examples(*task_texts)
@@ -41,6 +43,7 @@ async def collect(code: str, language: str, *, task_texts: Sequence[str]) -> Jso
             for outcome in report.outcomes
         ]
     visible, invisible = strip_invisible(redact(code).text)
+    visible = disarm_tokens(visible)
     shown = _whole_lines(visible)
     return {
         "sha256": hashlib.sha256(code.encode()).hexdigest(),

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from agent.answers import UnusableAnswer, Usage, ask
 from agent.context import AgentContext
+from agent.disarm import disarm
 from agent.prompts import Prompt, load_prompt
 from agent.sources import ids_of
 from agent.state import AgentState, JobName, Json, Tokens
@@ -68,12 +69,13 @@ async def ask_for(
     """
     from langchain_core.messages import AIMessage, HumanMessage
 
-    messages = _prompt(state).messages(**values)
+    messages = _prompt(state).messages(**_disarmed(values))
     messages[-1].additional_kwargs["scripted"] = scripted
     complaint = state.get("complaint")
     if complaint:
-        said = str(state["answer"].get("text") or state["answer"])
-        messages += [AIMessage(said), HumanMessage(_REPAIR[state["language"]] + complaint)]
+        said = disarm(str(state["answer"].get("text") or state["answer"]))
+        mend = _REPAIR[state["language"]] + disarm(complaint)
+        messages += [AIMessage(said), HumanMessage(mend)]
         messages[-1].additional_kwargs["scripted"] = scripted
     try:
         answer = await ask(
@@ -139,6 +141,17 @@ _REPAIR: Final = {
     "es": "Tu respuesta no sirve. Escríbela de nuevo, completa y corregida. Problema: ",
     "en": "Your answer cannot be used. Write it again, whole and corrected. Problem: ",
 }
+
+
+def _disarmed(values: dict[str, str]) -> dict[str, str]:
+    """Disarm all that goes into a prompt but our fence, and code, which is shown as it is read.
+
+    The code has lost its chat tokens already: the quotes of an answer must be found in it.
+    """
+    return {
+        name: value if name in {"fence", "code"} else disarm(value)
+        for name, value in values.items()
+    }
 
 
 def _prompt(state: AgentState) -> Prompt:

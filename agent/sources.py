@@ -1,15 +1,19 @@
-"""Retrieved rows on their way into a prompt: labelled, bounded, fenced."""
+"""Retrieved rows on their way into a prompt: labelled, disarmed, bounded, fenced."""
 
+import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+from agent.disarm import disarm_source
 from agent.state import Source
+from agent.token_budget import share
 from tools.search import Hit
 
-CHARACTERS_EACH: Final = 280
-CHARACTERS_IN_ALL: Final = 2_000
+SOURCE_TOKENS: Final = 700
+LEAST_TOKENS_EACH: Final = 40
 NOTHING: Final = "-"
+_BLANK_LINES: Final = re.compile(r"[ \t]*\n\s*\n")
 
 
 def new_fence() -> str:
@@ -33,23 +37,23 @@ def label_hits(hits: Iterable[Hit], *, without: frozenset[str] = frozenset()) ->
     ]
 
 
-def source_lines(sources: Iterable[Source]) -> str:
-    """Return one bounded line for each source; no source can crowd out the rest."""
-    lines = [
-        f"[{source['label']}] {source['entity_type']}: {_shortened(source['content'])}"
-        for source in sources
+def source_lines(sources: Sequence[Source], *, tokens: int = SOURCE_TOKENS) -> str:
+    """Return the sources, each after its label, in about `tokens` tokens at most.
+
+    No source can crowd out the rest: the short ones are whole, the long ones are cut to what is
+    left for each. Where there are too many for that, the last ones are left out.
+    """
+    kept = sources[: tokens // LEAST_TOKENS_EACH]
+    texts = [
+        f"[{source['label']}] {source['entity_type']}: {_tidy(disarm_source(source['content']))}"
+        for source in kept
     ]
-    kept: list[str] = []
-    for line in lines:
-        if sum(map(len, kept)) + len(line) > CHARACTERS_IN_ALL:
-            break
-        kept.append(line)
-    return "\n".join(kept) or NOTHING
+    return "\n".join(share(texts, tokens)) or NOTHING
 
 
-def _shortened(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= CHARACTERS_EACH else flat[: CHARACTERS_EACH - 1] + "…"
+def _tidy(text: str) -> str:
+    lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
+    return _BLANK_LINES.sub("\n", lines)
 
 
 def numbered(texts: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import signal
 import sys
 import tempfile
 from collections import Counter
@@ -12,12 +11,12 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
+from api.bench_output import announcer, interrupted_by_sigterm, make_goals_table, short
 from api.settings import Settings
 from api.workers import amqp_url_of
 from tools.errors import SetupError
@@ -25,7 +24,7 @@ from tools.errors import SetupError
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from events.bench.figures import Assessment, Figure
+    from events.bench.figures import Figure
     from events.bench.plan import Plan
     from events.bench.writes import Write
 
@@ -49,9 +48,9 @@ def run_events(settings: Settings, plan: "Plan", *, as_json: bool) -> None:
     amqp_url = amqp_url_of(settings)
     try:
         with (
-            _interrupted_by_sigterm(),
+            interrupted_by_sigterm(),
             lent_broker(amqp_url),
-            _announcer() as announce,
+            announcer() as announce,
             _folder() as folder,
         ):
             announce("starting PostgreSQL")
@@ -163,31 +162,6 @@ def _make_update() -> "Write":
     return update
 
 
-@contextlib.contextmanager
-def _announcer() -> Iterator[Callable[[str], None]]:
-    """Yield what tells a person how far we are: one changing line, or one line each in a log."""
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield partial(console.print, soft_wrap=True)
-        return
-    with console.status("starting") as status:
-        yield status.update
-
-
-@contextlib.contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """Have SIGTERM end the block as Ctrl-C does, so that everything is cleaned up."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _print_tables(figures: "list[Figure]", about: Mapping[str, Any]) -> None:
     from events.bench.figures import assess
 
@@ -197,29 +171,12 @@ def _print_tables(figures: "list[Figure]", about: Mapping[str, Any]) -> None:
         right = column in {"median", "min … max"}
         measured.add_column(column, justify="right" if right else "left", no_wrap=column != "what")
     for figure in figures:
-        least, most = _short(min(figure.values)), _short(max(figure.values))
+        least, most = short(min(figure.values)), short(max(figure.values))
         spread = f"{least} … {most}" if len(figure.values) > 1 else ""
-        measured.add_row(figure.name, _short(figure.median), spread, figure.unit, figure.what)
+        measured.add_row(figure.name, short(figure.median), spread, figure.unit, figure.what)
     console.print(measured)
 
-    units = {figure.name: figure.unit for figure in figures}
-    compared = Table("compared", "", "goal", "met", box=None, header_style="bold")
-    for each in assess(figures):
-        compared.add_row(*_compared(each, unit=units[each.goal.figure]))
+    compared = make_goals_table(assess(figures), figures)
     if compared.row_count:
         console.print("", compared, sep="\n")
     console.print("\n" + ", ".join(f"{name} {value}" for name, value in about.items()))
-
-
-def _compared(each: "Assessment", *, unit: str) -> tuple[str, str, str, str]:
-    goal = each.goal
-    what = goal.figure if goal.over is None else f"{goal.figure} / {goal.over}"
-    value = f"{_short(each.value)} {unit if goal.over is None else '×'}"
-    sense = {"at least": "≥", "at most": "≤"}[goal.sense]
-    bound = "" if goal.bound is None else f"{sense} {_short(goal.bound)}"
-    return what, value, bound, {None: "", True: "[green]yes", False: "[red]no"}[each.met]
-
-
-def _short(value: float) -> str:
-    """Return a number as a person reads it."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agent.context import AgentContext
     from agent.graph import AgentGraph
     from agent.models import ChatModel
+    from tools.backfill import Filler
     from tools.embedders import Embedder
 
 SECRET_FILE: Final = "jwt.secret"  # noqa: S105 - a file's name
@@ -110,7 +111,6 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
     """
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
     from tools.analysis.sandbox import close_sandbox
-    from tools.embedders import make_embedder
 
     async with AsyncExitStack() as stack:
         clients = make_http_clients(timeout=settings.call_seconds)
@@ -122,13 +122,7 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
         url = stack.enter_context(open_database(settings))
         engine = make_engine(url)
         stack.push_async_callback(engine.dispose)
-        embedder = make_embedder(
-            settings.embeddings_provider,
-            model=settings.embeddings_model,
-            api_key=_revealed(settings.openai_api_key),
-            base_url=settings.openai_base_url,
-            clients=clients,
-        )
+        embedder = _embedder_of(settings, clients)
         agent = None
         if chat is not None:
             from agent.graph import build_graph
@@ -143,6 +137,38 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
             jwt=jwt_config(settings),
             agent=agent,
         )
+
+
+@contextlib.asynccontextmanager
+async def open_filler(
+    settings: Settings, url: str, *, embedder: "Embedder | None" = None
+) -> AsyncIterator["Filler"]:
+    """Yield what gives the texts in the database at `url` their vectors, on its own connection.
+
+    Without an `embedder` it is the one that the settings ask for.
+    """
+    from tools.backfill import Filler
+
+    async with AsyncExitStack() as stack:
+        if embedder is None:
+            clients = make_http_clients(timeout=settings.call_seconds)
+            stack.push_async_callback(clients.aclose)
+            embedder = _embedder_of(settings, clients)
+        engine = make_engine(url, pool_size=1)
+        stack.push_async_callback(engine.dispose)
+        yield Filler(make_sessions(engine), embedder)
+
+
+def _embedder_of(settings: Settings, clients: HttpClients) -> "Embedder":
+    from tools.embedders import make_embedder
+
+    return make_embedder(
+        settings.embeddings_provider,
+        model=settings.embeddings_model,
+        api_key=_revealed(settings.openai_api_key),
+        base_url=settings.openai_base_url,
+        clients=clients,
+    )
 
 
 def jwt_config(settings: Settings) -> JwtConfig:

@@ -16,6 +16,8 @@ app = typer.Typer(
 models = typer.Typer(help="Fetch and check the local chat model.", no_args_is_help=True)
 lake = typer.Typer(help="Look after the Parquet files, and ask them.", no_args_is_help=True)
 app.add_typer(models, name="models")
+index = typer.Typer(help="Look after the vectors that searches go by.", no_args_is_help=True)
+app.add_typer(index, name="index")
 bench = typer.Typer(help="Measure, beside the limits.", no_args_is_help=True)
 app.add_typer(lake, name="lake")
 app.add_typer(bench, name="bench")
@@ -36,11 +38,11 @@ def serve(
 
 @app.command()
 def worker() -> None:
-    """Carry events from the outbox to Parquet: relay and sink together."""
+    """Carry events from the outbox to Parquet, and give new texts their vectors."""
     from api.settings import Settings
-    from api.workers import carry_all, run_until_stopped
+    from api.workers import run_until_stopped, work
 
-    run_until_stopped(Settings(), carry_all)
+    run_until_stopped(Settings(), work)
 
 
 @app.command()
@@ -109,6 +111,24 @@ def stats(
     run_stats(Settings(), plot)
 
 
+@index.command()
+def backfill() -> None:
+    """Embed what has no vector of the present model yet; stop it and start it again at will."""
+    from api.indexing import run_backfill
+    from api.settings import Settings
+
+    raise typer.Exit(run_backfill(Settings()))
+
+
+@index.command()
+def status() -> None:
+    """Count the rows of each embedding model, and those that wait."""
+    from api.indexing import run_status
+    from api.settings import Settings
+
+    run_status(Settings())
+
+
 @bench.command("events")
 def bench_events(
     events: Annotated[int, typer.Option(min=1, help="Events that wait to be drained")] = 200_000,
@@ -145,6 +165,35 @@ def bench_events(
         sections=sections,
     )
     run_events(Settings(), plan, as_json=as_json)
+
+
+@bench.command("retrieval")
+def bench_retrieval(
+    rows: Annotated[int, typer.Option(min=100, help="Rows of all owners together")] = 100_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of every measurement")] = 5,
+    queries: Annotated[int, typer.Option(min=10, help="Searches of a round")] = 200,
+    ingest_rows: Annotated[int, typer.Option(min=1, help="Rows taken in a round")] = 2_000,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the loaded server stays for the next run")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")] = False,
+    only: Annotated[str | None, typer.Option(help="Sections, separated by commas")] = None,
+) -> None:
+    """Measure retrieval beside its limits, on a PostgreSQL of its own.
+
+    Sections: search (time and recall), throughput, ingest. Nothing of yours is read or changed.
+    """
+    from api.retrieval_bench.command import run_retrieval
+    from api.retrieval_bench.plan import Plan, read_sections
+
+    try:
+        sections = read_sections(only)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--only") from error
+    plan = Plan(
+        rows=rows, rounds=rounds, queries=queries, ingest_rows=ingest_rows, sections=sections
+    )
+    run_retrieval(plan, folder=folder, as_json=as_json)
 
 
 @app.command()

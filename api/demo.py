@@ -24,6 +24,7 @@ from api.logs import configure_logging
 from api.sample import QUESTIONS, RIGHT_CODE, WISH, WRONG_CODE, Sample, make_sample
 from api.settings import Settings
 from db.counts import count_rows
+from tools.backfill import Filler, filling
 from tools.search import search_everything
 
 STEP_NAMES: Final = {
@@ -85,6 +86,9 @@ async def _tell(story: Story, settings: Settings) -> None:
             with story.console.status("starting …"):
                 services = await stack.enter_async_context(open_services(settings))
                 sample = await make_sample(services, username=username)
+                filler = Filler(services.sessions, services.embedder)
+                await filler.fill()
+                await stack.enter_async_context(filling(filler))
             _introduce(story, services)
             story.console.print(
                 f" Lucía ([cyan]{username}[/]) follows «FastAPI desde cero». She has a goal, a\n"
@@ -216,7 +220,7 @@ async def _search(story: Story, services: Services, sample: Sample) -> None:
         story.console.print(f" [italic]{escape(question)}[/]")
         for hit in found.hits:
             story.console.print(
-                f"   {hit.score:.3f}  {hit.entity_type:13} {escape(hit.title)[:80]}"
+                f"   {hit.score:.2f}  {hit.entity_type:13} {escape(hit.title)[:80]}"
             )
 
 

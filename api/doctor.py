@@ -4,11 +4,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from api.settings import Settings
 from tools.errors import SetupError
 from tools.http import OPENAI_URL
+
+if TYPE_CHECKING:
+    from db.embedding_backlog import BacklogDepth
 
 MIN_PGVECTOR: Final = (0, 8, 4)
 CONNECT_SECONDS: Final = 5
@@ -72,8 +75,11 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
     from api.bootstrap import open_database
     from api.migrations import current_revision, head_revision
+    from db.embedding_backlog import read_depth
     from db.quarantine import list_set_aside
+    from tools.embedders import model_name
 
+    model = model_name(settings.embeddings_provider, model=settings.embeddings_model)
     with ExitStack() as stack:
         try:
             url = stack.enter_context(open_database(settings))
@@ -107,6 +113,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
             yield Finding("migrations", "ok", f"at head ({head})")
             with engine.connect() as connection:
                 yield _quarantine(len(list_set_aside(connection)))
+                yield _index(read_depth(connection, model), model)
         else:
             yield Finding(
                 "migrations",
@@ -124,6 +131,18 @@ def _quarantine(events: int) -> Finding:
         "warning",
         f"{events} that no sink survived are in no file",
         "`goals lake scrub` names them; --retry-quarantined offers them to the sinks once more",
+    )
+
+
+def _index(depth: "BacklogDepth", model: str) -> Finding:
+    if not depth.pending and not depth.of_other_models:
+        return Finding("index", "ok", f"every text has its vector of {model}")
+    return Finding(
+        "index",
+        "warning",
+        f"{depth.pending} texts have no vector yet, {depth.of_other_models} one of another model "
+        f"than {model}: they are found by their words",
+        "`goals serve` and `goals worker` fill them in; `goals index backfill` does it now",
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
-from api.bootstrap import open_services
+from api.bootstrap import open_filler, open_services
 from api.logs import configure_logging
 from api.settings import Settings
 from api.workers import carried, carry_all
@@ -18,7 +18,9 @@ GRACE_SECONDS = 20
 
 
 def run_server(settings: Settings, *, host: str, port: int) -> None:
-    """Serve the API until SIGTERM or SIGINT; in the embedded mode carry events away beside it.
+    """Serve the API until SIGTERM or SIGINT, and give new texts their vectors beside it.
+
+    In the embedded mode it carries events away too.
 
     Raises SetupError where something is missing.
     """
@@ -31,20 +33,25 @@ async def _serve(settings: Settings, *, host: str, port: int) -> None:
     import uvicorn
 
     from api.app import create_app
+    from tools.backfill import filling
 
-    async with open_services(settings) as services:
-        with contextlib.ExitStack() as stack:
-            if settings.database_url is None:
-                stack.enter_context(carried(carry_all, services.database_url, settings))
-            config = uvicorn.Config(
-                create_app(services),
-                host=host,
-                port=port,
-                log_config=None,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-                h11_max_incomplete_event_size=32_768,
-                server_header=False,
-            )
+    async with contextlib.AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(settings))
+        filler = await stack.enter_async_context(
+            open_filler(settings, services.database_url, embedder=services.embedder)
+        )
+        if settings.database_url is None:
+            stack.enter_context(carried(carry_all, services.database_url, settings))
+        config = uvicorn.Config(
+            create_app(services),
+            host=host,
+            port=port,
+            log_config=None,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            h11_max_incomplete_event_size=32_768,
+            server_header=False,
+        )
+        async with filling(filler):
             await uvicorn.Server(config).serve()
 
 

@@ -1,5 +1,6 @@
-"""The processes that carry events away: relay, sink, and both together."""
+"""The processes that carry events away: relay, sink, and both together; and what fills vectors."""
 
+import asyncio
 import contextlib
 import signal
 import threading
@@ -8,7 +9,7 @@ from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from api.bootstrap import open_database
+from api.bootstrap import open_database, open_filler
 from api.logs import configure_logging
 from api.metrics import metrics_exposed
 from api.settings import Settings
@@ -28,7 +29,7 @@ def run_until_stopped(settings: Settings, carry: Carry) -> None:
     """
     import structlog
 
-    if carry is not carry_all or settings.amqp_url is not None:
+    if carry in {relay, sink} or settings.amqp_url is not None:
         amqp_url_of(settings)
     configure_logging()
     if carry is not relay:
@@ -43,6 +44,29 @@ def run_until_stopped(settings: Settings, carry: Carry) -> None:
     with open_database(settings) as url, metrics_exposed(settings, url):
         structlog.get_logger(__name__).info("worker.started", lake=settings.lake_location)
         carry(url, settings, stop)
+
+
+def work(url: str, settings: Settings, stop: threading.Event) -> None:
+    """Carry events all the way, and give texts their vectors beside it."""
+    with carried(fill_in, url, settings, stop=stop):
+        carry_all(url, settings, stop)
+
+
+def fill_in(url: str, settings: Settings, stop: threading.Event) -> None:
+    """Give texts their vectors; without an embedding model say so, and leave it to others."""
+    import structlog
+
+    try:
+        asyncio.run(_fill_in(url, settings, stop))
+    except Exception:  # events are carried away all the same
+        structlog.get_logger(__name__).exception("backfill.impossible")
+
+
+async def _fill_in(url: str, settings: Settings, stop: threading.Event) -> None:
+    from tools.backfill import filling
+
+    async with open_filler(settings, url) as filler, filling(filler):
+        await asyncio.to_thread(stop.wait)
 
 
 def carry_all(url: str, settings: Settings, stop: threading.Event) -> None:

@@ -1,84 +1,99 @@
-"""All vector SQL: what is stored for an entity, and the nearest rows of one owner.
+"""What is stored of an entity's text and its vectors; `db/retrieval.py` searches it.
 
-One HNSW index serves every owner, and a filter on the owner comes after it: with many owners the
-planner's own choice returns too few rows, often none. So the caller picks the path: an exact scan
-behind the btree on (user_id, entity_type) for a small owner, HNSW with iterative scan for a large
-one.
+A chunk whose vector is not known yet is pending: its model is the empty string and its vector zero,
+which no search by meaning sees (each names its model, and HNSW leaves zero vectors out under
+cosine). Its words are found at once; `db/embedding_backlog.py` has the rest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pgvector.psycopg import register_vector_async
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql import bindparam
 
 from db.base import new_id
+from db.models import EMBEDDING_DIMENSIONS
 
-EXACT_UP_TO_ROWS: Final = 4_000
+PENDING: Final = ""
+"""The model of a row that has no vector yet."""
+
+Vector = NDArray[np.float32]
+
+_NO_VECTOR: Final[Vector] = np.zeros(EMBEDDING_DIMENSIONS, dtype=np.float32)
 
 _UPSERT = text("""
 insert into embeddings
   (id, user_id, entity_type, entity_id, chunk,
    content, content_hash, embedding, model, metadata, created_at)
-values
-  (:id, :user_id, :entity_type, :entity_id, :chunk,
-   :content, :content_hash, :embedding, :model, :meta, :at)
+select id, :user_id, :entity_type, :entity_id, chunk,
+       content, content_hash, embedding, model, metadata, :at
+from unnest(
+  cast(:ids as text[]), cast(:chunks as int[]), cast(:contents as text[]), cast(:hashes as text[]),
+  cast(:vectors as vector[]), cast(:models as text[]), cast(:metas as jsonb[])
+) as given (id, chunk, content, content_hash, embedding, model, metadata)
 on conflict (entity_type, entity_id, chunk) do update set
   content = excluded.content, content_hash = excluded.content_hash, embedding = excluded.embedding,
   model = excluded.model, metadata = excluded.metadata, created_at = excluded.created_at
 where embeddings.user_id = excluded.user_id
-""").bindparams(bindparam("meta", type_=JSONB(none_as_null=True)))
+  and embeddings.content_hash is distinct from excluded.content_hash
+returning chunk
+""")
 
-_IS_CURRENT = text("""
-select true from embeddings
+_DELETE_FROM_CHUNK = text("""
+delete from embeddings
 where user_id = :user_id and entity_type = :entity_type and entity_id = :entity_id
-  and chunk = :chunk and content_hash = :content_hash and model = :model
+  and chunk >= :first
+returning chunk
 """)
 
 _DELETE = text("""
 delete from embeddings
-where user_id = :user_id and entity_type = :entity_type and entity_id = :entity_id
+where user_id = :user_id and entity_type = any(:entity_types) and entity_id = any(:entity_ids)
 """)
 
-_COUNT_UP_TO = text("""
-select count(*) from
-  (select 1 from embeddings where user_id = :user_id limit :most) as owned
-""")
-
-_NEAREST_EXACT = text("""
-select entity_type, entity_id, content, embedding <=> :query as distance
-from embeddings
-where user_id = :user_id and model = :model and entity_type = any(:entity_types)
-order by (embedding <=> :query) + 0
-limit :limit
-""")
-
-_NEAREST_HNSW = text("""
-with nearest as materialized (
-  select entity_type, entity_id, content, embedding <=> :query as distance
-  from embeddings
-  where user_id = :user_id and model = :model and entity_type = any(:entity_types)
-  order by embedding <=> :query
-  limit :limit
+_COPY: Final = """
+copy embeddings (id, user_id, entity_type, entity_id, chunk,
+                 content, content_hash, embedding, model, metadata, created_at)
+from stdin (format binary)
+"""
+_COPY_TYPES: Final = (
+    *("text", "text", "text", "text", "int4", "text", "text", "vector", "text", "jsonb"),
+    "timestamp",
 )
-select * from nearest order by distance
-""")
 
 
 @dataclass(frozen=True)
-class Nearest:
-    """One row of a search; `distance` is the cosine distance, 0 to 2."""
+class StoredChunk:
+    """One chunk to store; `vector` is None where it is pending, else one of `model`."""
 
+    content: str
+    content_hash: str
+    vector: Vector | None
+    model: str
+    metadata: dict[str, Any] | None
+
+
+class EmbeddingRow(NamedTuple):
+    """A whole row of `embeddings`: `vector` has 1536 numbers, `created_at` is aware."""
+
+    id: str
+    user_id: str
     entity_type: str
     entity_id: str
+    chunk: int
     content: str
-    distance: float
+    content_hash: str
+    vector: Vector
+    model: str
+    metadata: dict[str, Any] | None
+    created_at: datetime
 
 
 class Embeddings:
@@ -88,82 +103,74 @@ class Embeddings:
         self._session = session
         self._user_id = user_id
 
-    async def is_current(
-        self, entity_type: str, entity_id: str, *, chunk: int, content_hash: str, model: str
-    ) -> bool:
-        """Tell whether this very text is stored already, embedded by this very model."""
-        found = await self._session.scalar(
-            _IS_CURRENT,
-            {
-                "user_id": self._user_id,
-                "entity_type": entity_type,
-                "entity_id": entity_id,
-                "chunk": chunk,
-                "content_hash": content_hash,
-                "model": model,
-            },
-        )
-        return found is not None
+    async def save(
+        self, entity_type: str, entity_id: str, chunks: Sequence[StoredChunk], *, at: datetime
+    ) -> int:
+        """Let the entity have these chunks, numbered from 0, in two statements.
 
-    async def upsert(
-        self,
-        entity_type: str,
-        entity_id: str,
-        *,
-        chunk: int,
-        content: str,
-        content_hash: str,
-        vector: NDArray[np.float32],
-        model: str,
-        meta: dict[str, Any] | None,
-        at: datetime,
-    ) -> None:
-        """Store one chunk's text and vector (1536 numbers) in place of what was there."""
-        await self._session.execute(
+        A chunk with the content hash that its row has already is left as it is, whatever its model;
+        the others are written and those behind the last are deleted. Returns how many rows changed.
+        """
+        entity = {
+            "user_id": self._user_id,
+            "entity_type": entity_type,
+            "entity_id": entity_id,
+        }
+        gone = await self._session.execute(_DELETE_FROM_CHUNK, entity | {"first": len(chunks)})
+        written = await self._session.execute(
             _UPSERT,
-            {
-                "id": new_id("emb"),
-                "user_id": self._user_id,
-                "entity_type": entity_type,
-                "entity_id": entity_id,
-                "chunk": chunk,
-                "content": content,
-                "content_hash": content_hash,
-                "embedding": vector,
-                "model": model,
-                "meta": meta,
+            entity
+            | {
+                "ids": [new_id("emb") for _ in chunks],
+                "chunks": list(range(len(chunks))),
+                "contents": [chunk.content for chunk in chunks],
+                "hashes": [chunk.content_hash for chunk in chunks],
+                "vectors": [_NO_VECTOR if c.vector is None else c.vector for c in chunks],
+                "models": [PENDING if c.vector is None else c.model for c in chunks],
+                "metas": [c.metadata if c.metadata is None else Jsonb(c.metadata) for c in chunks],
                 "at": at.replace(tzinfo=None),
             },
         )
+        return len(gone.all()) + len(written.all())
 
-    async def delete(self, entity_type: str, entity_id: str) -> None:
-        """Remove every chunk of an entity."""
+    async def delete(self, entity_types: Collection[str], entity_ids: Collection[str]) -> None:
+        """Remove every chunk of the entities of these types and ids."""
         await self._session.execute(
             _DELETE,
-            {"user_id": self._user_id, "entity_type": entity_type, "entity_id": entity_id},
-        )
-
-    async def nearest(
-        self,
-        vector: NDArray[np.float32],
-        *,
-        model: str,
-        entity_types: Sequence[str],
-        limit: int,
-    ) -> list[Nearest]:
-        """Return the `limit` rows nearest to `vector`, nearest first, of one model's vectors."""
-        owned = await self._session.scalar(
-            _COUNT_UP_TO, {"user_id": self._user_id, "most": EXACT_UP_TO_ROWS + 1}
-        )
-        statement = _NEAREST_EXACT if (owned or 0) <= EXACT_UP_TO_ROWS else _NEAREST_HNSW
-        rows = await self._session.execute(
-            statement,
             {
-                "query": vector,
                 "user_id": self._user_id,
-                "model": model,
                 "entity_types": list(entity_types),
-                "limit": limit,
+                "entity_ids": list(entity_ids),
             },
         )
-        return [Nearest(*row) for row in rows]
+
+
+async def copy_rows(
+    connection: AsyncSession | AsyncConnection[Any], rows: Iterable[EmbeddingRow]
+) -> int:
+    """Load whole rows, of any owners, by binary COPY in the open transaction; return their number.
+
+    For what is embedded already. Raises psycopg.Error where a row is there already (then none of
+    them is), or its owner is not.
+    """
+    driver = await _driver_of(connection)
+    if driver.adapters.types.get("vector") is None:
+        await register_vector_async(driver)
+    count = 0
+    async with driver.cursor().copy(_COPY) as copy:
+        copy.set_types(_COPY_TYPES)
+        for row in rows:
+            metadata = None if row.metadata is None else Jsonb(row.metadata)
+            at = row.created_at.replace(tzinfo=None)
+            await copy.write_row((*row[:9], metadata, at))
+            count += 1
+    return count
+
+
+async def _driver_of(connection: AsyncSession | AsyncConnection[Any]) -> AsyncConnection[Any]:
+    if isinstance(connection, AsyncConnection):
+        return connection
+    raw = await (await connection.connection()).get_raw_connection()
+    driver = raw.driver_connection
+    assert isinstance(driver, AsyncConnection), "the engine's driver is psycopg"
+    return driver

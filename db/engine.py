@@ -24,7 +24,7 @@ DRIVER: Final = "postgresql+psycopg"
 CONNECT_TIMEOUT_SECONDS: Final = 3
 RETRIEVAL_OPTIONS: Final = (
     "-c timezone=UTC -c plan_cache_mode=force_custom_plan "
-    "-c hnsw.iterative_scan=relaxed_order -c hnsw.ef_search=200"
+    "-c hnsw.iterative_scan=relaxed_order -c hnsw.ef_search=300"
 )
 UTC_OPTIONS: Final = "-c timezone=UTC"
 

@@ -11,6 +11,7 @@ from pgvector.sqlalchemy import Vector
 from sqlalchemy import (
     ARRAY,
     Boolean,
+    Computed,
     Enum,
     Float,
     ForeignKey,
@@ -24,7 +25,7 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from db.base import ID_LENGTH, Base, IdPrefix, UTCDateTime, new_id
@@ -225,7 +226,11 @@ class CodeSnapshot(Base):
 
 
 class Event(Base):
-    """A recorded fact; from `processed_at` on with the pointer to its file."""
+    """A recorded fact; from `processed_at` on with the pointer to its file.
+
+    No index has a column that changes, and half of each page is left free: the one update that a
+    row gets stays in its page.
+    """
 
     __tablename__ = "events"
     __table_args__ = (
@@ -233,7 +238,6 @@ class Event(Base):
         Index("idx_events_entity", "entity_type", "entity_id", "created_at"),
         Index("idx_events_type_created", "event_type", "created_at"),
         Index("idx_events_created_at", "created_at"),
-        Index("idx_events_batch_id", "batch_id"),
     )
 
     id: Mapped[str] = _primary_key("evt")
@@ -246,7 +250,7 @@ class Event(Base):
     created_at: Mapped[datetime] = _created_at()
     processed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     parquet_path: Mapped[str | None] = mapped_column(String(500))
-    batch_id: Mapped[str | None] = _reference("parquet_batches", ondelete="RESTRICT")
+    batch_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
 
     user: Mapped[User | None] = relationship(back_populates="events", lazy="raise")
 
@@ -270,6 +274,8 @@ class Embedding(Base):
             postgresql_ops={"embedding": "vector_cosine_ops"},
         ),
         Index("idx_embeddings_user_entity_type", "user_id", "entity_type"),
+        Index("idx_embeddings_search", "search", postgresql_using="gin"),
+        Index("idx_embeddings_model", "model", "id"),
         UniqueConstraint("entity_type", "entity_id", "chunk"),
     )
 
@@ -284,6 +290,9 @@ class Embedding(Base):
     created_at: Mapped[datetime] = _created_at()
     chunk: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     content_hash: Mapped[str | None] = mapped_column(String(64))
+    search: Mapped[Any] = mapped_column(
+        TSVECTOR, Computed("search_document(content)", persisted=True), deferred=True
+    )
 
     user: Mapped[User | None] = relationship(back_populates="embeddings", lazy="raise")
 

@@ -100,6 +100,11 @@ order by family, state
 """)
 
 
+PENDING_VECTORS: Final = text("""
+select count(*) from (select from embeddings where model = '' limit :limit) pending
+""")
+
+
 def make_scrape_engine(url: str) -> Engine:
     """Return an engine that opens a connection for each use and keeps none: nothing to dispose."""
     return create_engine(
@@ -114,6 +119,11 @@ def read_depth(connection: Connection) -> OutboxDepth:
     """Return what waits now. Raises DBAPIError, also after two seconds without an answer."""
     row = connection.execute(DEPTH, {"limit": COUNTED_AT_MOST}).mappings().one()
     return OutboxDepth(**row)
+
+
+def read_pending_vectors(connection: Connection) -> int:
+    """Return how many texts have no vector yet, counted up to `COUNTED_AT_MOST`."""
+    return int(connection.scalar(PENDING_VECTORS, {"limit": COUNTED_AT_MOST}) or 0)
 
 
 def read_manifest(connection: Connection) -> list[ManifestPart]:

@@ -1,12 +1,10 @@
 """How well the search finds: the set goes through the product's own index and search.
 
-`python -m evals.retrieval` prints the report as JSON, measured with the local embedding model in
-a PostgreSQL of its own; nothing leaves the machine.
+`python -m evals.retrieval` prints the report as JSON, measured with the recorded vectors of the
+local embedding model in a PostgreSQL of its own; nothing leaves the machine.
 """
 
-import asyncio
 import json
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,18 +19,18 @@ from db.embedded import open_embedded
 from db.engine import Sessions, make_engine, make_sessions
 from evals import metrics
 from evals.estimates import Estimate, estimate, paired_difference
-from evals.retrieval_cases import MAIN, OTHER, Document, Query, RetrievalSet, load_retrieval_set
+from evals.retrieval_cases import MAIN, OTHER, Query, RetrievalSet, load_retrieval_set
+from tools.backfill import Filler
 from tools.context import ToolContext
 from tools.embedders import Embedder
-from tools.indexing import ENTITY_TYPES, TASK, index_entity
-from tools.search import search_everything
+from tools.indexing import index_entity
 from tools.users import get_or_create_user
 
 K: Final = 10
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCE: Final = "evals"
 BATCH: Final = 64
-"""Texts embedded at once; no more than the embedder remembers."""
+"""Documents of a transaction, and texts embedded at once."""
 
 
 class Searcher(Protocol):
@@ -44,18 +42,6 @@ class Searcher(Protocol):
 
     async def search(self, tools: ToolContext, query: str, *, limit: int) -> Sequence[str]:
         """Return the ids of what was found, best first."""
-
-
-@dataclass(frozen=True)
-class Everything:
-    """The product's verb over all types, as it is without further wishes."""
-
-    mode: str = "dense"
-
-    async def search(self, tools: ToolContext, query: str, *, limit: int) -> Sequence[str]:
-        """Return the ids of what the verb finds, best first."""
-        result = await search_everything(tools, query, limit=limit)
-        return [hit.entity_id for hit in result.hits]
 
 
 @dataclass(frozen=True)
@@ -145,7 +131,7 @@ def group_queries(cases: RetrievalSet) -> dict[str, frozenset[str]]:
     """Return the ids of the queries of each group that the report tells apart."""
     groups: dict[str, set[str]] = {"all": set()}
     for query in cases.queries:
-        names = ["all", f"slice: {query.slice}"]
+        names = ["all", f"slice: {query.slice}", f"slice: {query.slice}, {query.language}"]
         if query.relevant:
             crossing = cases.crosses_languages(query)
             names += [f"language: {query.language}", f"crossing: {'yes' if crossing else 'no'}"]
@@ -194,22 +180,16 @@ async def _index(sessions: Sessions, cases: RetrievalSet, *, embedder: Embedder)
         users[owner] = user.id
         owned = [document for document in cases.documents if document.owner == owner]
         for start in range(0, len(owned), BATCH):
-            batch = owned[start : start + BATCH]
-            await embedder.embed_documents([document.text for document in batch])
             async with _tools(sessions, user.id, embedder=embedder) as tools:
-                for document in batch:
+                for document in owned[start : start + BATCH]:
                     await index_entity(
                         tools,
-                        entity_type=_indexed_as(document),
+                        entity_type=document.type,
                         entity_id=document.id,
                         text=document.text,
                     )
+    await Filler(sessions, embedder, texts_a_call=BATCH).fill()
     return users
-
-
-def _indexed_as(document: Document) -> str:
-    """Return the type that it is indexed as: feedback counts as its task's until it is a type."""
-    return document.type if document.type in ENTITY_TYPES else TASK
 
 
 @asynccontextmanager
@@ -222,11 +202,10 @@ async def _tools(
         )
 
 
-async def measure_offline(searchers: Sequence[Searcher]) -> RetrievalReport:
-    """Measure `searchers` with the local embedding model and an embedded PostgreSQL."""
-    from tools.embedders import LOCAL_MODEL
-    from tools.embedding_models import LocalEmbeddings
-
+async def measure_offline(
+    searchers: Sequence[Searcher], embedder: Embedder, *, cases: RetrievalSet | None = None
+) -> RetrievalReport:
+    """Measure `searchers` on the whole set with an embedded PostgreSQL."""
     with (
         tempfile.TemporaryDirectory(prefix="goals-", ignore_cleanup_errors=True) as folder,
         open_embedded(Path(folder) / "pg") as url,
@@ -236,8 +215,8 @@ async def measure_offline(searchers: Sequence[Searcher]) -> RetrievalReport:
         try:
             return await measure(
                 make_sessions(engine),
-                load_retrieval_set(),
-                embedder=Embedder(LOCAL_MODEL, LocalEmbeddings()),
+                cases or load_retrieval_set(),
+                embedder=embedder,
                 searchers=searchers,
             )
         finally:
@@ -245,4 +224,6 @@ async def measure_offline(searchers: Sequence[Searcher]) -> RetrievalReport:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(asyncio.run(measure_offline([Everything()])).as_json() + "\n")
+    from evals.retrieval_command import main
+
+    main()

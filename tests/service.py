@@ -16,6 +16,7 @@ from api.auth import JwtConfig, make_token
 from api.bootstrap import Services
 from api.settings import Settings
 from db.engine import Sessions
+from tools.backfill import Filled, Filler
 from tools.embedders import SCRIPTED_MODEL, Embedder
 from tools.embedding_models import ScriptedEmbeddings
 from tools.users import get_or_create_user
@@ -85,6 +86,11 @@ class Service:
             number = await session.scalar(text(statement), values)
         assert isinstance(number, int)
         return number
+
+
+async def fill_pending(service: Service) -> Filled:
+    """Give every text that waits its vector, as `goals serve` does in the background."""
+    return await Filler(service.services.sessions, service.services.embedder).fill()
 
 
 @pytest.fixture

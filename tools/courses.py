@@ -17,7 +17,7 @@ from db.models import Course
 from tools.context import ToolContext
 from tools.cursors import cut_page, decode_cursor
 from tools.errors import NotFound
-from tools.indexing import COURSE, course_text, forget_entity, index_entity
+from tools.indexing import COURSE, course_text, forget_entities, index_entity
 from tools.schemas import CourseIn, CourseOut, CoursePage, CoursePatch
 
 
@@ -95,7 +95,7 @@ async def delete_course(tools: ToolContext, course_id: str) -> None:
     row = await courses.lock(course_id)
     if row is None or not await courses.delete(course_id):
         raise no_such_course()
-    await forget_entity(tools, entity_type=COURSE, entity_id=course_id)
+    await forget_entities(tools, COURSE, [course_id])
     tools.record(CourseUpdated(course_id=course_id, title=row.title, changed=("deleted",)))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.models import EMBEDDING_DIMENSIONS
-from tools.errors import EmbeddingError
+from tools.errors import EmbeddingError, EmbeddingRefused
 from tools.http import MAX_RETRIES, OPENAI_URL, HttpClients
 
 if TYPE_CHECKING:
@@ -20,17 +20,28 @@ if TYPE_CHECKING:
 
 Vector = NDArray[np.float32]
 
-LOCAL_MODEL: Final = "multilingual-e5-small-q4"
+LOCAL_MODEL: Final = "multilingual-e5-small-q4-calibrated-1"
 SCRIPTED_MODEL: Final = "scripted-words-1"
 MAX_CHARACTERS: Final = 24_000
 REMEMBERED: Final = 256
 
-SAME_GOAL: Final = {LOCAL_MODEL: 0.93, SCRIPTED_MODEL: 0.85}
-SAME_TASK: Final = {LOCAL_MODEL: 0.98, SCRIPTED_MODEL: 0.95}
+SAME_GOAL: Final = {LOCAL_MODEL: 0.70, SCRIPTED_MODEL: 0.85}
+SAME_TASK: Final = {LOCAL_MODEL: 0.84, SCRIPTED_MODEL: 0.95}
 """Cosine above which two goals, or the titles of two tasks of one goal, say the same.
 
-e5's cosines are high for everything: «Implementar el endpoint /login» and «… /registro» have .969.
+Calibrated e5: «Implementar el endpoint /login» and «… /registro» have .78, «Crear …» and
+«Implementar …» the same thing .86.
 """
+LEAST_SIMILARITY: Final = {LOCAL_MODEL: 0.15, SCRIPTED_MODEL: 0.05}
+BEST_IS_AT_LEAST: Final = {LOCAL_MODEL: 0.25, SCRIPTED_MODEL: 0.05}
+"""Cosine below which a row is not near a query, and below which the nearest one is not either."""
+DEFAULT_LEAST_SIMILARITY: Final = 0.15
+DEFAULT_BEST_IS_AT_LEAST: Final = 0.20
+TEXTS_A_CALL: Final = {LOCAL_MODEL: 2}
+"""A search waits behind a call of the local model, which is no faster for many texts at once."""
+DEFAULT_TEXTS_A_CALL: Final = 64
+REFUSALS: Final = frozenset({400, 413, 422})
+"""What a service answers where it is the text that it cannot use."""
 DEFAULT_SAME_GOAL: Final = 0.80
 DEFAULT_SAME_TASK: Final = 0.92
 
@@ -57,6 +68,25 @@ class Embedder:
         """Return the cosine above which two tasks of one goal repeat each other."""
         return SAME_TASK.get(self.model, DEFAULT_SAME_TASK)
 
+    @property
+    def least_similarity(self) -> float:
+        """Return the cosine below which a row is not near a query."""
+        return LEAST_SIMILARITY.get(self.model, DEFAULT_LEAST_SIMILARITY)
+
+    @property
+    def best_is_at_least(self) -> float:
+        """Return the cosine below which even the nearest row has nothing to do with a query."""
+        return BEST_IS_AT_LEAST.get(self.model, DEFAULT_BEST_IS_AT_LEAST)
+
+    @property
+    def texts_a_call(self) -> int:
+        """Return how many texts to embed at once where nobody waits for them."""
+        return TEXTS_A_CALL.get(self.model, DEFAULT_TEXTS_A_CALL)
+
+    def remembered(self, text: str) -> Vector | None:
+        """Return a text's vector of shape (1536,) where it is among the latest, without a call."""
+        return self._latest.get(text[:MAX_CHARACTERS])
+
     async def embed_query(self, text: str) -> Vector:
         """Return the vector of a search text, shape (1536,).
 
@@ -71,7 +101,8 @@ class Embedder:
     async def embed_documents(self, texts: Sequence[str]) -> list[Vector]:
         """Return one vector of shape (1536,) for each text, in order.
 
-        Raises EmbeddingError where the model gives nothing usable.
+        Raises EmbeddingError where the model gives nothing usable, EmbeddingRefused where it may
+        for fewer texts.
         """
         wanted = [text[:MAX_CHARACTERS] for text in texts]
         known = {text: self._latest[text] for text in wanted if text in self._latest}
@@ -88,7 +119,9 @@ class Embedder:
 
     def _failed(self, error: Exception) -> EmbeddingError:
         """Name the kind of failure only: a provider's own words can hold a part of the key."""
-        return EmbeddingError(f"the embedding model {self.model} failed: {type(error).__name__}")
+        refused = getattr(error, "status_code", None) in REFUSALS
+        kind = EmbeddingRefused if refused else EmbeddingError
+        return kind(f"the embedding model {self.model} failed: {type(error).__name__}")
 
     def _remember(self, vectors: dict[str, Vector]) -> None:
         for text, vector in vectors.items():
@@ -103,10 +136,15 @@ class Embedder:
         vectors = [np.asarray(row, dtype=np.float32) for row in rows]
         for vector in vectors:
             if vector.shape != (EMBEDDING_DIMENSIONS,) or not np.isfinite(vector).all():
-                raise EmbeddingError(f"{self.model} gave a vector that is not 1536 finite numbers")
+                raise EmbeddingRefused(f"{self.model} gave no vector of 1536 finite numbers")
             if not vector.any():
-                raise EmbeddingError(f"{self.model} gave a vector of zeros")
+                raise EmbeddingRefused(f"{self.model} gave a vector of zeros")
         return vectors
+
+
+def model_name(provider: Literal["openai", "local", "scripted"], *, model: str) -> str:
+    """Return the name that is stored with the vectors of `provider`; `model` is OpenAI's."""
+    return {"local": LOCAL_MODEL, "scripted": SCRIPTED_MODEL}.get(provider, model)
 
 
 def make_embedder(

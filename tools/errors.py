@@ -14,6 +14,7 @@ GoalsError
 │   └── ModelRefused      LLM_REFUSED 422
 ├── StepLimit             AGENT_STEP_LIMIT 422
 ├── EmbeddingError        EMBEDDING_INVALID 502
+│   └── EmbeddingRefused
 └── SetupError            the installation lacks something; the text says what to do
 """
 
@@ -110,6 +111,10 @@ class EmbeddingError(GoalsError):
     """The embedding model gave nothing that can be stored."""
 
     code, status = "EMBEDDING_INVALID", 502
+
+
+class EmbeddingRefused(EmbeddingError):
+    """The embedding model answers, but not for a text among these."""
 
 
 class SetupError(GoalsError):

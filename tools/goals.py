@@ -24,10 +24,10 @@ from tools.criteria import read_criteria, write_criteria
 from tools.cursors import cut_page, decode_cursor
 from tools.errors import NotFound
 from tools.indexing import (
-    CODE_SNAPSHOT,
     GOAL,
     TASK,
-    forget_entity,
+    forget_entities,
+    forget_snapshots,
     goal_text,
     index_entity,
 )
@@ -140,11 +140,11 @@ async def delete_goal(tools: ToolContext, goal_id: str) -> None:
     if row is None:
         raise no_such_goal()
 
-    for snapshot_id in await Snapshots(tools.session, tools.user_id).ids_of_goal(goal_id):
-        await forget_entity(tools, entity_type=CODE_SNAPSHOT, entity_id=snapshot_id)
-    for task_id in await Tasks(tools.session, tools.user_id).ids_of_goal(goal_id):
-        await forget_entity(tools, entity_type=TASK, entity_id=task_id)
-    await forget_entity(tools, entity_type=GOAL, entity_id=goal_id)
+    snapshot_ids = await Snapshots(tools.session, tools.user_id).ids_of_goal(goal_id)
+    await forget_snapshots(tools, snapshot_ids)
+    task_ids = await Tasks(tools.session, tools.user_id).ids_of_goal(goal_id)
+    await forget_entities(tools, TASK, task_ids)
+    await forget_entities(tools, GOAL, [goal_id])
     await goals.delete(goal_id)
     tools.record(GoalUpdated(goal_id=goal_id, title=row.title, changed=("deleted",)))
 

@@ -10,7 +10,13 @@ from db.tasks import Tasks
 from tools.context import ToolContext
 from tools.cursors import cut_page, decode_cursor
 from tools.errors import NotFound
-from tools.indexing import CODE_SNAPSHOT, forget_entity, index_entity, snapshot_text
+from tools.indexing import (
+    AI_FEEDBACK,
+    feedback_text,
+    forget_snapshots,
+    index_code,
+    index_entity,
+)
 from tools.schemas import SnapshotIn, SnapshotOut, SnapshotPage, SnapshotSummary, Verdict
 from tools.tasks import no_such_task
 
@@ -20,9 +26,10 @@ async def record_snapshot(
 ) -> SnapshotOut:
     """Keep code to the letter, with the verdict on it if there is one, and record CODE_SUBMITTED.
 
-    The metadata get `lines_of_code` and the code's `sha256`. Raises NotFound where the task is not
-    the learner's own.
+    Both are found by their texts from now on. The metadata get `lines_of_code` and the code's
+    `sha256`. Raises NotFound where the task is not the learner's own.
     """
+    task = None
     if snapshot.task_id is not None:
         task = await Tasks(tools.session, tools.user_id).get(snapshot.task_id)
         if task is None:
@@ -59,8 +66,18 @@ async def record_snapshot(
             lines=lines,
         )
     )
-    text = snapshot_text(row.file_path, row.code_content)
-    await index_entity(tools, entity_type=CODE_SNAPSHOT, entity_id=row.id, text=text)
+    await index_code(
+        tools,
+        snapshot_id=row.id,
+        file_path=row.file_path,
+        code=row.code_content,
+        language=row.language,
+    )
+    if row.validation_feedback:
+        text = feedback_text(
+            row.file_path, None if task is None else task.title, row.validation_feedback
+        )
+        await index_entity(tools, entity_type=AI_FEEDBACK, entity_id=row.id, text=text)
     return _out(row)
 
 
@@ -107,7 +124,7 @@ async def delete_snapshot(tools: ToolContext, snapshot_id: str) -> None:
     row = await snapshots.get(snapshot_id)
     if row is None or not await snapshots.delete(snapshot_id):
         raise no_such_snapshot()
-    await forget_entity(tools, entity_type=CODE_SNAPSHOT, entity_id=snapshot_id)
+    await forget_snapshots(tools, [snapshot_id])
     tools.record(await _deletion_event(tools, task_id=row.task_id))
 
 

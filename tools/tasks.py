@@ -14,7 +14,7 @@ from tools.context import ToolContext
 from tools.cursors import cut_page, decode_cursor
 from tools.errors import NotFound
 from tools.goals import follow_tasks, no_such_goal
-from tools.indexing import CODE_SNAPSHOT, TASK, forget_entity, index_entity, task_text
+from tools.indexing import TASK, forget_entities, forget_snapshots, index_entity, task_text
 from tools.schemas import TaskIn, TaskOut, TaskPage, TaskPatch
 
 
@@ -151,9 +151,9 @@ async def delete_task(tools: ToolContext, task_id: str) -> None:
     The catalogue has no event for it, so TASK_UPDATED says `deleted`.
     """
     row, goal = await _lock(tools, task_id)
-    for snapshot_id in await Snapshots(tools.session, tools.user_id).ids_of_task(task_id):
-        await forget_entity(tools, entity_type=CODE_SNAPSHOT, entity_id=snapshot_id)
-    await forget_entity(tools, entity_type=TASK, entity_id=task_id)
+    snapshot_ids = await Snapshots(tools.session, tools.user_id).ids_of_task(task_id)
+    await forget_snapshots(tools, snapshot_ids)
+    await forget_entities(tools, TASK, [task_id])
     await Tasks(tools.session, tools.user_id).delete(task_id)
     if goal is not None:
         await follow_tasks(tools, goal)

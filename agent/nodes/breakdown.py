@@ -14,7 +14,7 @@ from db.enums import TaskStatus, TaskType
 from db.events import AiFeedbackGenerated
 from tools.context import ToolContext
 from tools.goals import get_goal
-from tools.indexing import CODE_SNAPSHOT, COURSE, GOAL, TASK, task_text
+from tools.indexing import CODE_SNAPSHOT, COURSE, GOAL, TASK
 from tools.schemas import TaskIn
 from tools.tasks import create_task, list_tasks
 
@@ -98,7 +98,6 @@ async def check(state: AgentState, context: AgentContext) -> AgentState:
         titles = "; ".join(said.tasks[index].title for index in sorted(repeated))
         return complain(state, context, _REPEATED[state["language"]] + titles)
 
-    await embedder.embed_documents([task_text(task.title, task.description) for task in kept])
     plan = make_plan(kept, criteria=len(criteria))
     if plan.steps and plan.uncovered(len(criteria)):
         plan = await _cover(plan, criteria, context)

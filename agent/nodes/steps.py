@@ -14,6 +14,7 @@ from agent.sources import label_hits
 from agent.state import AgentState, JobName, Json, Tokens
 from agent.words import language_of
 from db.operations import Operations, request_hash
+from db.retrieval import Scope
 from tools.context import ToolContext
 from tools.errors import Conflict
 from tools.search import MAX_QUERY_CHARACTERS, search_everything
@@ -67,7 +68,7 @@ async def retrieve(state: AgentState, runtime: Context) -> AgentState:
             tools,
             query[:MAX_QUERY_CHARACTERS],
             limit=SOURCES,
-            entity_types=JOBS[state["job"]].entity_types,
+            scope=Scope(entity_types=JOBS[state["job"]].entity_types),
         )
     without = frozenset(state["subject"].get("without_sources", ()))
     return AgentState(sources=label_hits(found.hits, without=without))

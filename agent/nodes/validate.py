@@ -99,10 +99,9 @@ async def check(state: AgentState, context: AgentContext) -> AgentState:
         numbers = ", ".join(str(number) for number in missing)
         return complain(state, context, f"criteria: {numbers} ?")
 
-    request, facts = state["request"], state["subject"]["facts"]
+    facts = state["subject"]["facts"]
     evidence = summary(facts)
     decision = decide(review, evidence, criteria=len(criteria), code=facts["prompt_code"])
-    await context.embedder.embed_documents([snapshot_text(request["file_path"], request["code"])])
     return AgentState(complaint=None, draft=_draft(state, review, decision))
 
 

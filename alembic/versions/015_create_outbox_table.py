@@ -1,7 +1,9 @@
 """Keep what is on its way to the lake in a narrow table of its own.
 
 An event's row was written again at each step of its way, with all its indexes; now once, at the
-end. Triggers keep the outbox equal to what is not in the lake, whoever writes events.
+end, in the same page and without its indexes (that is what the fill factor is for, and why no index
+has a column that changes). Triggers keep the outbox equal to what is not in the lake, whoever
+writes events.
 
 Revision ID: 015
 Revises: 014
@@ -48,6 +50,9 @@ def upgrade() -> None:
         " where batch_id is null or state = 'frozen'"
     )
     op.drop_index("idx_events_unbatched", "events")
+    op.drop_index("idx_events_batch_id", "events")
+    op.drop_constraint("events_batch_id_fkey", "events", type_="foreignkey")
+    op.execute("alter table events set (fillfactor = 50)")
     op.drop_column("events", "published_at")
     op.drop_column("events", "lease_until")
     op.execute("""
@@ -107,5 +112,15 @@ def downgrade() -> None:
     op.create_index(
         "idx_events_unbatched", "events", ["id"], postgresql_where=sa.text("batch_id IS NULL")
     )
+    op.execute("alter table events reset (fillfactor)")
+    op.create_foreign_key(
+        "events_batch_id_fkey",
+        "events",
+        "parquet_batches",
+        ["batch_id"],
+        ["id"],
+        ondelete="RESTRICT",
+    )
+    op.create_index("idx_events_batch_id", "events", ["batch_id"])
     op.drop_table("relay_claims")
     op.drop_table("outbox")

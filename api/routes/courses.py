@@ -11,7 +11,7 @@ from tools.schemas import CourseIn, CourseOut, CoursePage, CoursePatch
 router = make_router("/v1/courses", tag="courses")
 
 
-@router.post("", status_code=201, responses=problems(409, 413, 502))
+@router.post("", status_code=201, responses=problems(409, 413))
 async def create_course(course: CourseIn, tools: Tools, response: Response) -> CourseOut:
     """Make a course."""
     created = await courses.create_course(tools, course)
@@ -36,7 +36,7 @@ async def get_course(course_id: EntityId, tools: Tools) -> CourseOut:
     return await courses.get_course(tools, course_id)
 
 
-@router.patch("/{course_id}", responses=problems(404, 409, 413, 502))
+@router.patch("/{course_id}", responses=problems(404, 409, 413))
 async def update_course(course_id: EntityId, patch: CoursePatch, tools: Tools) -> CourseOut:
     """Change the given fields of a course; `metadata` is merged."""
     return await courses.update_course(tools, course_id, patch)

@@ -14,7 +14,7 @@ from tools.texts import Id
 router = make_router("/v1/goals", tag="goals")
 
 
-@router.post("", status_code=201, responses=problems(404, 409, 413, 502))
+@router.post("", status_code=201, responses=problems(404, 409, 413))
 async def create_goal(goal: GoalIn, tools: Tools, response: Response) -> GoalOut:
     """Make a goal."""
     created = await goals.create_goal(tools, goal)
@@ -42,7 +42,7 @@ async def get_goal(goal_id: EntityId, tools: Tools) -> GoalOut:
     return await goals.get_goal(tools, goal_id)
 
 
-@router.patch("/{goal_id}", responses=problems(404, 409, 413, 502))
+@router.patch("/{goal_id}", responses=problems(404, 409, 413))
 async def update_goal(goal_id: EntityId, patch: GoalPatch, tools: Tools) -> GoalOut:
     """Change the given fields of a goal; a criterion whose text stays keeps its id."""
     return await goals.update_goal(tools, goal_id, patch)

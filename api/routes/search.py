@@ -3,16 +3,18 @@
 from typing import Annotated, Final, Literal
 
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from api.deps import Limit, Tools, make_router
-from api.problems import problems
-from tools.search import MAX_QUERY_CHARACTERS, Hit, search_everything
-from tools.texts import Text
+from db.enums import CourseStatus, GoalStatus, TaskStatus
+from db.retrieval import Scope
+from tools.indexing import ENTITY_TYPES
+from tools.search import MAX_QUERY_CHARACTERS, Hit, SearchMode, search_everything
+from tools.texts import Id, Language, Moment, Text
 
 MAX_SNIPPET: Final = 500
 
-EntityType = Literal["goal", "task", "course", "code_snapshot"]
+EntityType = Literal["goal", "task", "course", "code_snapshot", "ai_feedback"]
 SearchText = Annotated[
     Text,
     Query(
@@ -23,27 +25,39 @@ SearchText = Annotated[
     ),
 ]
 
+Status = GoalStatus | TaskStatus | CourseStatus
+
 router = make_router("/v1/search", tag="search")
 
 
 class SearchHit(BaseModel):
-    """Something found; `score` is the cosine similarity, -1 to 1; `snippet` is how it begins."""
+    """Something found; `snippet` is how its best part begins.
+
+    `score` is 1.0 where meaning and words agree on the first place; `similarity` is the cosine (-1
+    to 1), `coverage` how much of the query its words have (0 to 1); either is null where it did not
+    find this.
+    """
 
     entity_type: EntityType
     entity_id: str
     title: str
     snippet: str
     score: float
+    similarity: float | None
+    coverage: float | None
 
 
 class SearchOut(BaseModel):
-    """What was found, best first, and by which kind of search."""
+    """What was found, best first; no hits: nothing of yours has to do with it.
+
+    `mode` is `fused` (by meaning and by words), or `text` where the embedding model did not answer.
+    """
 
     hits: list[SearchHit]
-    mode: str = Field(examples=["dense"])
+    mode: SearchMode
 
 
-@router.get("", responses=problems(502))
+@router.get("")
 async def search(
     tools: Tools,
     q: SearchText,
@@ -51,11 +65,28 @@ async def search(
     type: Annotated[  # noqa: A002 - the parameter's name in the URL
         list[EntityType] | None, Query(description="Kinds to look among; all, if none is named")
     ] = None,
+    course_id: Annotated[Id | None, Query(description="Only what belongs to this course")] = None,
+    goal_id: Annotated[Id | None, Query(description="Only this goal and what is for it")] = None,
+    status: Annotated[
+        list[Status] | None, Query(description="Only goals, tasks and courses in such a state")
+    ] = None,
+    language: Annotated[
+        list[Language] | None, Query(description="Only code in this language, and feedback on it")
+    ] = None,
+    since: Annotated[Moment | None, Query(description="Only what was made then or later")] = None,
+    until: Annotated[Moment | None, Query(description="Only what was made before")] = None,
 ) -> SearchOut:
-    """Find your goals, tasks, courses and code by meaning."""
-    found = await search_everything(
-        tools, q, limit=limit, entity_types=tuple(type) if type else None
+    """Find your goals, tasks, courses, code and the feedback on it, by meaning and by words."""
+    scope = Scope(
+        entity_types=tuple(type) if type else ENTITY_TYPES,
+        course_id=course_id,
+        goal_id=goal_id,
+        statuses=tuple(str(each) for each in status or ()),
+        languages=tuple(language or ()),
+        since=since,
+        until=until,
     )
+    found = await search_everything(tools, q, limit=limit, scope=scope)
     return SearchOut(hits=[_hit(hit) for hit in found.hits], mode=found.mode)
 
 
@@ -67,5 +98,7 @@ def _hit(hit: Hit) -> SearchHit:
             "title": hit.title,
             "snippet": hit.content[:MAX_SNIPPET],
             "score": hit.score,
+            "similarity": hit.similarity,
+            "coverage": hit.coverage,
         }
     )

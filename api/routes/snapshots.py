@@ -13,7 +13,7 @@ from tools.texts import Id, Language
 router = make_router("/v1/snapshots", tag="snapshots")
 
 
-@router.post("", status_code=201, responses=problems(404, 409, 413, 502))
+@router.post("", status_code=201, responses=problems(404, 409, 413))
 async def create_snapshot(snapshot: SnapshotIn, tools: Tools, response: Response) -> SnapshotOut:
     """Keep code without having it judged."""
     created = await snapshots.record_snapshot(tools, snapshot)

@@ -14,7 +14,7 @@ from tools.texts import Id
 router = make_router("/v1/tasks", tag="tasks")
 
 
-@router.post("", status_code=201, responses=problems(404, 409, 413, 502))
+@router.post("", status_code=201, responses=problems(404, 409, 413))
 async def create_task(task: TaskIn, tools: Tools, response: Response) -> TaskOut:
     """Make a task."""
     created = await tasks.create_task(tools, task)
@@ -40,7 +40,7 @@ async def get_task(task_id: EntityId, tools: Tools) -> TaskOut:
     return await tasks.get_task(tools, task_id)
 
 
-@router.patch("/{task_id}", responses=problems(404, 409, 413, 502))
+@router.patch("/{task_id}", responses=problems(404, 409, 413))
 async def update_task(task_id: EntityId, patch: TaskPatch, tools: Tools) -> TaskOut:
     """Change the given fields of a task; its goal's progress follows."""
     return await tasks.update_task(tools, task_id, patch)

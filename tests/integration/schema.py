@@ -129,7 +129,11 @@ OUR_COLUMNS: Final[dict[str, Table]] = {
         "event_ids": "character varying(36)[] not null",
         "entities": "text[] not null",
     },
-    "embeddings": {"chunk": "integer not null default 0", "content_hash": "character varying(64)"},
+    "embeddings": {
+        "chunk": "integer not null default 0",
+        "content_hash": "character varying(64)",
+        "search": "tsvector default search_document(content)",
+    },
     "operations": {
         "id": "character varying(64) not null",
         "user_id": _REFERENCE,
@@ -209,9 +213,6 @@ CONTRACT_INDEXES: Final[dict[str, Table]] = {
 }
 
 OUR_INDEXES: Final[dict[str, Table]] = {
-    "events": {
-        "idx_events_batch_id": "btree (batch_id)",
-    },
     "outbox": {
         "outbox_pkey": "unique btree (event_id)",
         "idx_outbox_unpublished": "btree (event_id) WHERE (published_at IS NULL)",
@@ -220,6 +221,8 @@ OUR_INDEXES: Final[dict[str, Table]] = {
     "relay_claims": {"relay_claims_pkey": "unique btree (id)"},
     "erased_events": {"erased_events_pkey": "unique btree (id)"},
     "embeddings": {
+        "idx_embeddings_search": "gin (search)",
+        "idx_embeddings_model": "btree (model, id)",
         "idx_embeddings_user_entity_type": "btree (user_id, entity_type)",
         "embeddings_entity_type_entity_id_chunk_key": (
             "unique btree (entity_type, entity_id, chunk)"
@@ -254,7 +257,6 @@ CONTRACT_REFERENCES: Final[dict[str, Table]] = {
 }
 
 OUR_REFERENCES: Final[dict[str, Table]] = {
-    "events": {"batch_id": "parquet_batches(id) ON DELETE RESTRICT"},
     "operations": {"user_id": "users(id) ON DELETE CASCADE"},
 }
 

@@ -8,7 +8,7 @@ import pytest
 import respx
 
 from tests.agents import COMPLETIONS, said, suggested
-from tests.service import Service
+from tests.service import Service, fill_pending
 from tools.embedding_models import ScriptedEmbeddings
 
 WISH = {"wish": "Quiero probar mi API", "count": 2}
@@ -98,6 +98,7 @@ async def test_a_proposal_that_repeats_a_goal_is_left_out_and_points_to_it(
 ) -> None:
     ana = await remote.sign_in("ana")
     goal = await ana.make("goals", title="Probar la API", criteria=["Corre en CI"])
+    await fill_pending(remote)
     httpx2_mock.post(COMPLETIONS).mock(
         return_value=said(suggested("Probar la API", "Desplegar en un servidor"))
     )

@@ -135,6 +135,7 @@ async def test_a_connection_that_dies_before_the_commit_ends_in_503_and_no_row(
 
 async def test_a_failed_route_leaves_neither_row_nor_event(ana: Learner, service: Service) -> None:
     broken = replace(service.services, embedder=replace(service.services.embedder, model="x" * 101))
+    await broken.embedder.embed_documents(["A medias"])
     app = create_app(broken)
 
     async with Service(app, broken).client(_token(ana)) as client:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.service import Learner, Service
+from tests.service import Learner, Service, fill_pending
 
 JSON = {"content-type": "application/json"}
 
@@ -114,11 +114,14 @@ async def test_a_search_text_with_a_nul_is_refused(ana: Learner) -> None:
     assert (response.status_code, response.json()["code"]) == (422, "TEXT_INVALID")
 
 
-async def test_a_search_finds_ones_own_things_only_best_first(ana: Learner, bruno: Learner) -> None:
+async def test_a_search_finds_ones_own_things_only_best_first(
+    service: Service, ana: Learner, bruno: Learner
+) -> None:
     jwt = await ana.make("goals", title="Autenticación con JWT")
-    sql = await ana.make("goals", title="Consultas SQL")
+    sql = await ana.make("goals", title="Consultas con SQL")
     task = await ana.make("tasks", title="Autenticación con JWT: login")
     await bruno.make("goals", title="Autenticación con JWT")
+    await fill_pending(service)
 
     everything = await ana.read("/v1/search", q="autenticación con jwt")
     goals = await ana.read("/v1/search", q="autenticación con jwt", type="goal")

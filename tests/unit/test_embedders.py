@@ -1,12 +1,14 @@
 """Embedding models: what they give, what is remembered, what is refused."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from langchain_core.embeddings import Embeddings
 
-from tools.embedders import REMEMBERED, Embedder, make_embedder
+from tools.embedders import REMEMBERED, Embedder, make_embedder, model_name
 from tools.embedding_models import ScriptedEmbeddings
-from tools.errors import EmbeddingError
+from tools.errors import EmbeddingError, EmbeddingRefused
 from tools.http import make_http_clients
 
 
@@ -96,3 +98,50 @@ async def test_a_provider_s_own_words_stay_out_of_the_error() -> None:
 
     assert "sk-canary" not in caught.value.detail
     assert "RuntimeError" in caught.value.detail
+
+
+async def test_what_is_remembered_is_told_without_a_call() -> None:
+    played = Played()
+    embedder = Embedder("played", played)
+    await embedder.embed_documents(["uno"])
+
+    known, unknown = embedder.remembered("uno"), embedder.remembered("dos")
+
+    assert known is not None
+    assert known.shape == (1536,)
+    assert unknown is None
+    assert played.asked == ["uno"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, EmbeddingRefused),
+        (413, EmbeddingRefused),
+        (429, EmbeddingError),
+        (500, EmbeddingError),
+    ],
+)
+async def test_a_refusal_of_the_text_is_told_from_a_service_that_is_down(
+    status: int, kind: type[EmbeddingError]
+) -> None:
+    class Failing(Played):
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            error = RuntimeError("no")
+            error.status_code = status  # type: ignore[attr-defined]  # as openai's errors have it
+            raise error
+
+    with pytest.raises(EmbeddingError) as caught:
+        await Embedder("played", Failing()).embed_documents(["uno"])
+
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("provider", ["local", "scripted", "openai"])
+def test_the_name_of_a_model_is_known_without_loading_it(
+    provider: Literal["local", "scripted", "openai"],
+) -> None:
+    clients = make_http_clients(timeout=1)
+    embedder = make_embedder(provider, model="m", api_key="k", base_url=None, clients=clients)
+
+    assert model_name(provider, model="m") == embedder.model

@@ -119,6 +119,21 @@ def check_syntax(code: str, language: str) -> SyntaxReport:
         return SyntaxReport(name, False, f"the grammar for {name} is not installed", ())
 
 
+def parse_code(data: bytes, language: str) -> "Tree | None":
+    """Parse UTF-8 as well as it goes; None where no grammar knows `language`, or it takes too long.
+
+    The tree has nodes for errors where the code has them.
+    """
+    name = normalise_language(language)
+    if name is None:
+        return None
+    grammar = "php_only" if name == "php" and b"<?" not in data else name
+    try:
+        return _parse(data, grammar)
+    except ImportError:
+        return None
+
+
 def _check_python(code: str) -> SyntaxReport:
     try:
         with silent_warnings():

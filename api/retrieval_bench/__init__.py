@@ -1,0 +1,1 @@
+"""What retrieval does beside its limits: one table of many owners, searched in every known way."""

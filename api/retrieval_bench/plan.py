@@ -1,0 +1,50 @@
+"""How much to measure, and where."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SECTIONS: Final = ("search", "throughput", "ingest")
+SEED: Final = 20_240_501
+LIMIT: Final = 10
+TASKS: Final = (1, 4, 8)
+"""How many searches are under way at once when the throughput is measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How much: `queries` and `ingest_rows` are of one round; a hundredth of the rows is real."""
+
+    rows: int = 100_000
+    rounds: int = 5
+    queries: int = 200
+    ingest_rows: int = 2_000
+    sections: frozenset[str] = frozenset(SECTIONS)
+
+    @property
+    def real_rows(self) -> int:
+        """Return how many rows are real sentences through the local model."""
+        return min(1_000, self.rows // 100)
+
+
+def read_sections(names: str | None) -> frozenset[str]:
+    """Return the sections that `names`, separated by commas, stands for; None stands for all.
+
+    Raises ValueError for a name that is no section's.
+    """
+    if names is None:
+        return frozenset(SECTIONS)
+    chosen = frozenset(name.strip() for name in names.split(","))
+    unknown = sorted(chosen - set(SECTIONS))
+    if unknown:
+        raise ValueError(f"no section {', '.join(unknown)}: there are {', '.join(SECTIONS)}")
+    return chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where: a `folder` for the server, kept between runs or not; `announce` tells a person."""
+
+    folder: Path
+    announce: Callable[[str], None]

@@ -1,0 +1,174 @@
+"""Search among many rows of others: which path it takes, and that no owner loses or gains rows.
+
+One crowded database serves the whole module: nothing here writes.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+import pytest_asyncio
+from pgvector.psycopg import register_vector
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.engine import Sessions, conninfo, make_engine, make_sessions
+from db.retrieval import EXACT_UP_TO_ROWS, Found, Retrieval, Scope
+from tests.database import open_database
+from tests.embedded_rows import MADE_AT, Vector, axis, random_vector
+from tools.indexing import ENTITY_TYPES
+
+MODEL = "m"
+ROWS = {"small": 5, "middle": 300, "twin": 300, "large": 11_000}
+DISTINCT = 1_000
+EVERYTHING = Scope(entity_types=ENTITY_TYPES)
+HNSW = "idx_embeddings_vector_hnsw"
+
+
+@pytest.fixture(scope="module")
+def crowded_url(server_url: str, template_database: str) -> Iterator[str]:
+    """Yield a database where one owner has nearly all rows; middle and twin have equal vectors."""
+    vectors = np.random.default_rng(1).standard_normal((DISTINCT, 1536)).astype(np.float32)
+    with open_database(server_url, template=template_database) as url:
+        with psycopg.connect(conninfo(url), autocommit=True) as connection:
+            register_vector(connection)
+            connection.execute(f"drop index {HNSW}")
+            for owner, count in ROWS.items():
+                _copy_rows(connection, owner, [vectors[n % DISTINCT] for n in range(count)])
+            connection.execute("set maintenance_work_mem = '256MB'")
+            connection.execute(
+                f"create index {HNSW} on embeddings using hnsw (embedding vector_cosine_ops)"
+                " with (ef_construction = 32)"  # half the time, and good enough for these rows
+            )
+            connection.execute("vacuum analyze embeddings")
+        yield url
+
+
+def _copy_rows(connection: psycopg.Connection, owner: str, vectors: list[Vector]) -> None:
+    connection.execute(
+        "insert into users (id, username, email, hashed_password) values (%s, %s, %s, '')",
+        (owner, owner, f"{owner}@tests"),
+    )
+    columns = "id, user_id, entity_type, entity_id, content, embedding, model, created_at"
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"copy embeddings ({columns}) from stdin (format binary)") as copy,
+    ):
+        copy.set_types([*["text"] * 5, "vector", "text", "timestamp"])
+        for number, vector in enumerate(vectors):
+            name = f"{owner}{number}"
+            kind = ENTITY_TYPES[number % len(ENTITY_TYPES)]
+            row = (name, owner, kind, name, f"nota {number} de {owner}", vector, MODEL)
+            copy.write_row((*row, MADE_AT.replace(tzinfo=None)))
+
+
+@pytest_asyncio.fixture
+async def crowd(crowded_url: str) -> AsyncIterator[AsyncEngine]:
+    """Yield an engine for the crowded database."""
+    engine = make_engine(crowded_url)
+    yield engine
+    await engine.dispose()
+
+
+async def search(
+    sessions: Sessions, owner: str, vector: Vector | None, *, words: str = "", limit: int = 10
+) -> list[Found]:
+    async with sessions() as session:
+        return await Retrieval(session, owner).search(
+            words, vector, model=MODEL, scope=EVERYTHING, limit=limit
+        )
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_an_owner_of_five_rows_among_thousands_gets_five(
+    crowd: AsyncEngine, seed: int
+) -> None:
+    sessions = make_sessions(crowd)
+
+    found = await search(sessions, "small", random_vector(seed))
+    by_words = await search(sessions, "small", None, words="nota")
+    async with sessions() as session:
+        near = await Retrieval(session, "small").nearest(
+            random_vector(seed), model=MODEL, entity_types=ENTITY_TYPES, limit=10
+        )
+
+    mine = {f"small{number}" for number in range(5)}
+    assert {one.entity_id for one in found} == {one.entity_id for one in near} == mine
+    assert {one.entity_id for one in by_words} == mine
+    assert len(found) == len(near) == len(by_words) == 5
+
+
+async def test_a_large_owner_gets_as_many_as_were_asked_for(crowd: AsyncEngine) -> None:
+    sessions = make_sessions(crowd)
+
+    for limit in (1, 10, 100):
+        found = await search(sessions, "large", random_vector(limit), limit=limit)
+
+        assert len({one.entity_id for one in found}) == limit
+
+
+async def test_over_1000_interleaved_searches_nobody_sees_the_planted_rows_of_another(
+    crowd: AsyncEngine,
+) -> None:
+    sessions = make_sessions(crowd)
+    planted = np.random.default_rng(1).standard_normal((ROWS["twin"], 1536)).astype(np.float32)
+
+    async def leaked(number: int) -> list[str]:
+        owner = ("middle", "twin", "small", "large")[number % 4]
+        nearest_of_twin, words = planted[number % 300], str(number % 300)
+        found = await search(sessions, owner, nearest_of_twin, words=words, limit=5)
+        assert len(found) == 5
+        return [one.entity_id for one in found if not one.entity_id.startswith(owner)]
+
+    async def worker(numbers: range) -> list[str]:
+        return [name for number in numbers for name in await leaked(number)]
+
+    seen = await asyncio.gather(*[worker(range(start, 1_000, 8)) for start in range(8)])
+
+    assert seen == [[]] * 8
+
+
+async def explained(engine: AsyncEngine, owner: str, scope: Scope) -> str:
+    """Return the plan of the very statement that a search by `owner` runs."""
+    executed: list[tuple[str, Any]] = []
+
+    def remember(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        executed.append((statement, parameters))
+
+    event.listen(engine.sync_engine, "before_cursor_execute", remember)
+    async with make_sessions(engine)() as session:
+        await Retrieval(session, owner).search("nota", axis(1), model=MODEL, scope=scope, limit=10)
+    event.remove(engine.sync_engine, "before_cursor_execute", remember)
+    statement, parameters = executed[-1]
+    async with engine.connect() as connection:
+        plan = await connection.exec_driver_sql(f"explain {statement}", parameters)
+        return "\n".join(row[0] for row in plan)
+
+
+@pytest.mark.parametrize("owner", ["small", "middle"])
+@pytest.mark.parametrize("kinds", [ENTITY_TYPES, ("goal",)])
+async def test_a_small_owner_is_scanned_exactly_behind_the_btree(
+    crowd: AsyncEngine, owner: str, kinds: tuple[str, ...]
+) -> None:
+    plan = await explained(crowd, owner, Scope(entity_types=kinds))
+
+    assert HNSW not in plan
+    assert "idx_embeddings_user" in plan
+    assert "Seq Scan on embeddings" not in plan
+
+
+async def test_a_large_owner_is_searched_by_hnsw(crowd: AsyncEngine) -> None:
+    assert ROWS["large"] > EXACT_UP_TO_ROWS
+
+    plan = await explained(crowd, "large", EVERYTHING)
+
+    assert f"Index Scan using {HNSW}" in plan
+
+
+async def test_a_narrow_search_of_a_large_owner_is_exact(crowd: AsyncEngine) -> None:
+    plan = await explained(crowd, "large", Scope(entity_types=("goal",), goal_id="gol_1"))
+
+    assert HNSW not in plan
