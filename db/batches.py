@@ -77,14 +77,21 @@ class Backlog:
 # Whatever the planner guesses of a backlog and of the events before it, the only plan that reads no
 # more than it takes is a walk along the outbox with a look at each event: left alone it read all
 # 50,000 that waited to freeze 500. For the transaction, not for the session.
-WALK: Final = """
-       set_config('enable_sort', 'off', true),
+_BY_INDEX: Final = """
        set_config('enable_mergejoin', 'off', true),
        set_config('enable_hashjoin', 'off', true),
        set_config('enable_bitmapscan', 'off', true),
        set_config('enable_seqscan', 'off', true),
        set_config('jit', 'off', true)
 """
+WALK: Final = f"set_config('enable_sort', 'off', true), {_BY_INDEX}"
+# A batch's own events are looked up, then sorted: to walk in their order would be to walk them all.
+LOOK_UP: Final = f"""
+       set_config('enable_sort', 'on', true),
+       set_config('enable_incremental_sort', 'off', true),
+       {_BY_INDEX}
+"""
+BEGIN_LOOK_UP: Final = text(f"select {LOOK_UP}")
 BEGIN_WALK: Final = text(f"select {WALK}")
 
 # Claiming is by flag, never by a cursor (`id > last`): ids ascend, but commits do not, and what
@@ -263,7 +270,7 @@ def keys(
     limit: int = KEYS_AT_ONCE,
 ) -> list[EventKey]:
     """Return `limit` events of a frozen batch behind `after`, by `created_at` and `id`."""
-    connection.execute(BEGIN_WALK)
+    connection.execute(BEGIN_LOOK_UP)
     at, last = after
     values = {"id": batch.id, "at": at, "last": last, "limit": limit}
     return list(map(EventKey._make, connection.execute(FROZEN_KEYS, values)))
@@ -271,7 +278,7 @@ def keys(
 
 def read(connection: Connection, ids: Sequence[str]) -> list[EventRow]:
     """Return the events `ids` in the order of their file: by `created_at` and `id`."""
-    connection.execute(BEGIN_WALK)
+    connection.execute(BEGIN_LOOK_UP)
     return list(map(EventRow._make, connection.execute(READ, {"ids": list(ids)})))
 
 
@@ -297,7 +304,7 @@ def _held(batch: Batch) -> dict[str, str | int]:
 def finish(connection: Connection, batch: Batch, *, file: BatchFile) -> int:
     """Make `file` the truth about `batch`; return its events' number, 0 if its epoch is over."""
     values = {"id": batch.id, "epoch": batch.epoch, "path": file.path, "rows": file.rows}
-    connection.execute(BEGIN_WALK)
+    connection.execute(BEGIN_LOOK_UP)
     done = connection.execute(FINISH, values | {"bytes": file.bytes, "sha256": file.sha256})
     return done.rowcount
 

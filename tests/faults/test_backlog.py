@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 
 from db import batches, relay
+from db.batches import BatchFile
 
 BACKLOG: Final = 50_000
 LIMIT: Final = 500
@@ -40,6 +41,14 @@ def freeze_ids(connection: Connection) -> int:
     return len(batches.freeze_ids(connection, ids, lease=LEASE))
 
 
+def read_and_finish(connection: Connection) -> int:
+    [batch, *_] = batches.freeze(connection, LIMIT, lease=LEASE)
+    keys = batches.keys(connection, batch)
+    rows = batches.read(connection, [key.id for key in keys])
+    file = BatchFile(path="events/x.parquet", rows=len(rows), bytes=1, sha256="0")
+    return batches.finish(connection, batch, file=file)
+
+
 def backlog(connection: Connection) -> int:
     return batches.backlog(connection, LIMIT).waiting
 
@@ -57,7 +66,7 @@ def full_outbox(request: pytest.FixtureRequest, outbox: Engine) -> Engine:
     return outbox
 
 
-@pytest.mark.parametrize("step", [claim, freeze, freeze_ids, backlog])
+@pytest.mark.parametrize("step", [claim, freeze, freeze_ids, read_and_finish, backlog])
 @pytest.mark.faults
 def test_a_step_reads_what_it_takes_and_not_the_backlog(
     step: Callable[[Connection], int], full_outbox: Engine
