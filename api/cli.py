@@ -184,10 +184,11 @@ def bench_retrieval(
     Sections: search (time and recall), throughput, ingest. Nothing of yours is read or changed.
     """
     from api.retrieval_bench.command import run_retrieval
-    from api.retrieval_bench.plan import Plan, read_sections
+    from api.retrieval_bench.plan import SECTIONS, Plan
+    from events.bench.plan import read_sections
 
     try:
-        sections = read_sections(only)
+        sections = read_sections(only, SECTIONS)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--only") from error
     plan = Plan(

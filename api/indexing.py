@@ -62,7 +62,7 @@ async def _backfill(settings: Settings, url: str, console: Console) -> int:
 
 async def _until_done(filler: "Filler", progress: "Progress", bar: "TaskID") -> "Filled":
     """Run passes until one has had its turn and has left nothing but what is refused."""
-    from tools.backfill import retry_delay
+    from db.retry import retry_delay
 
     failures = 0
     while True:

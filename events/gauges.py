@@ -18,8 +18,8 @@ from prometheus_client.registry import Collector
 from db import outbox_metrics
 from db.engine import UNAVAILABLE
 from db.outbox_metrics import COUNTED_AT_MOST, ManifestPart, OutboxDepth
+from db.retry import reason
 from events.metrics import FAMILIES
-from events.retry import reason
 
 FRESH_SECONDS: Final = 5.0
 PATIENCE_SECONDS: Final = 5.0

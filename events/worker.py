@@ -7,9 +7,9 @@ import structlog
 from sqlalchemy import Engine
 
 from db.engine import UNAVAILABLE
+from db.retry import reason, retry_delay
 from events import metrics
 from events.lake import Lake, LakeUnavailable
-from events.retry import reason, retry_delay
 from events.sink import LEASE, FlushPolicy, drain_if_due, flush
 
 log = structlog.get_logger(__name__)

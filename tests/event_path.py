@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pika
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from db.engine import make_sync_engine
+from events.lake_folder import FolderLake
 from events.topology import (
     DEAD_LETTER_EXCHANGE,
     DEAD_LETTER_QUEUE,
@@ -50,6 +52,12 @@ def outbox(database_url: str) -> Iterator[Engine]:
     engine = make_sync_engine(database_url, pool_size=6)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> FolderLake:
+    """Return a lake in an empty folder."""
+    return FolderLake(tmp_path / "lake")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ wait. Nothing is embedded inside a transaction.
 
 import asyncio
 import contextlib
-import random
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,11 +16,11 @@ import structlog
 
 from db.embedding_backlog import Backlog, BacklogDepth, WaitingRow, open_backlog
 from db.engine import UNAVAILABLE, Sessions
+from db.retry import LONGEST_DELAY_SECONDS, retry_delay
 from tools.embedders import Embedder, Vector
 from tools.errors import EmbeddingError, EmbeddingRefused
 
 POLL_SECONDS: Final = 0.5
-LONGEST_DELAY_SECONDS: Final = 30.0
 LONGEST_ASIDE_SECONDS: Final = 600.0
 REST_SECONDS: Final = 600.0
 MOST_FAILURES: Final = 10
@@ -220,12 +219,6 @@ async def filling(filler: Filler, *, poll_seconds: float = POLL_SECONDS) -> Asyn
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-def retry_delay(failures: int, *, longest: float) -> float:
-    """Return the seconds to wait after so many failures in a row: growing, jittered."""
-    at_most = min(longest, 0.5 * 2.0 ** min(failures - 1, 20))
-    return random.uniform(at_most / 2, at_most)  # noqa: S311 - jitter is no secret
 
 
 def _halves(rows: Sequence[WaitingRow]) -> list[Sequence[WaitingRow]]:

@@ -28,20 +28,6 @@ class Plan:
         return min(1_000, self.rows // 100)
 
 
-def read_sections(names: str | None) -> frozenset[str]:
-    """Return the sections that `names`, separated by commas, stands for; None stands for all.
-
-    Raises ValueError for a name that is no section's.
-    """
-    if names is None:
-        return frozenset(SECTIONS)
-    chosen = frozenset(name.strip() for name in names.split(","))
-    unknown = sorted(chosen - set(SECTIONS))
-    if unknown:
-        raise ValueError(f"no section {', '.join(unknown)}: there are {', '.join(SECTIONS)}")
-    return chosen
-
-
 @dataclass(frozen=True, kw_only=True)
 class Site:
     """Where: a `folder` for the server, kept between runs or not; `announce` tells a person."""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from langchain_core.embeddings import Embeddings
+from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_postgres import Column, PGEngine, PGVectorStore
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -14,19 +14,9 @@ from api.retrieval_bench.owners import Query
 from api.retrieval_bench.plan import LIMIT, TASKS
 from db.models import EMBEDDING_DIMENSIONS
 
+UNASKED: Final = DeterministicFakeEmbedding(size=EMBEDDING_DIMENSIONS)
+"""A store cannot be opened without a model; every vector is given here."""
 METADATA: Final = ("user_id", "entity_type", "entity_id")
-
-
-class NoEmbeddings(Embeddings):
-    """A store cannot be opened without a model; every vector is given here."""
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Refuse."""
-        raise NotImplementedError
-
-    def embed_query(self, text: str) -> list[float]:
-        """Refuse."""
-        raise NotImplementedError
 
 
 class Store:
@@ -57,7 +47,7 @@ async def open_stores(url: str) -> AsyncIterator[dict[str, Store]]:
             await make_table(engine, OWN_TABLE)
         same = await PGVectorStore.create(
             engine,
-            NoEmbeddings(),
+            UNASKED,
             "embeddings",
             id_column="id",
             metadata_columns=list(METADATA),
@@ -71,7 +61,10 @@ async def open_stores(url: str) -> AsyncIterator[dict[str, Store]]:
 async def own_store(engine: PGEngine, table: str = OWN_TABLE) -> PGVectorStore:
     """Return the store on a table that `make_table` has made."""
     return await PGVectorStore.create(
-        engine, NoEmbeddings(), table, metadata_columns=list(METADATA)
+        engine,
+        UNASKED,
+        table,
+        metadata_columns=list(METADATA),
     )
 
 

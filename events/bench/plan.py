@@ -32,17 +32,17 @@ class Plan:
         return section in self.sections and (section != "memory" or self.memory_events > 0)
 
 
-def read_sections(names: str | None) -> frozenset[str]:
-    """Return the sections that `names`, separated by commas, stands for; None stands for all.
+def read_sections(names: str | None, known: Sequence[str] = SECTIONS) -> frozenset[str]:
+    """Return which of the `known` sections `names`, separated by commas, are; None: all of them.
 
     Raises ValueError for a name that is no section's.
     """
     if names is None:
-        return frozenset(SECTIONS)
+        return frozenset(known)
     chosen = frozenset(name.strip() for name in names.split(","))
-    unknown = sorted(chosen - set(SECTIONS))
+    unknown = sorted(chosen - set(known))
     if unknown:
-        raise ValueError(f"no section {', '.join(unknown)}: there are {', '.join(SECTIONS)}")
+        raise ValueError(f"no section {', '.join(unknown)}: there are {', '.join(known)}")
     return chosen
 
 

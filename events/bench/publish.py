@@ -9,6 +9,7 @@ import pika
 
 from events.bench.amqp import Confirms, SocketPublisher, encode_publish, properties_of
 from events.bench.figures import BenchFailed
+from events.bench.pika_loop import PikaLoop
 from events.publisher import WINDOW, Message, Publisher
 from events.relay import RelayPolicy
 from events.topology import EXCHANGE, connection_parameters
@@ -55,49 +56,31 @@ def publish_as_the_relay(amqp_url: str, messages: Sequence[Message]) -> float:
         return len(messages) / (time.monotonic() - started)
 
 
-class _Windowed:
-    """One connection that publishes once; everything happens in its loop, in this thread."""
+class _Windowed(PikaLoop):
+    """One connection that publishes once, from the first message to the last confirm."""
 
     def __init__(self, amqp_url: str, messages: Sequence[Message]) -> None:
+        super().__init__(amqp_url)
         self._messages = messages
         self._properties = [properties_of(message) for message in messages]
         self._sent = 0
         self._confirms = Confirms()
-        self._started = 0.0
-        self._seconds: float | None = None
-        self._lost = "the connection ended"
         self._channel: Any = None
-        self._connection = pika.SelectConnection(
-            connection_parameters(amqp_url, name="bench"),
-            on_open_callback=lambda connection: connection.channel(on_open_callback=self._opened),
-            on_open_error_callback=self._ended,
-            on_close_callback=self._ended,
-        )
 
-    def run(self) -> float:
-        """Return the seconds from the first message to the last confirm. Raises BenchFailed."""
-        self._connection.ioloop.start()
-        if self._seconds is None:
-            raise BenchFailed(self._lost)
-        return self._seconds
+    def opened(self, channel: Any) -> None:
+        """Ask for confirms, and publish."""
 
-    def _ended(self, _connection: Any, reason: Exception) -> None:
-        self._lost = f"{type(reason).__name__}: {reason}"
-        self._connection.ioloop.stop()
+        def publish(_frame: Any) -> None:
+            self.begin()
+            self._pump()
 
-    def _opened(self, channel: Any) -> None:
         self._channel = channel
-        channel.confirm_delivery(self._settle, callback=self._begin)
-
-    def _begin(self, _frame: Any) -> None:
-        self._started = time.monotonic()
-        self._pump()
+        channel.confirm_delivery(self._settle, callback=publish)
 
     def _settle(self, frame: Any) -> None:
         self._confirms.settle(frame.method.delivery_tag, multiple=frame.method.multiple)
         if self._confirms.count == len(self._messages):
-            self._seconds = time.monotonic() - self._started
-            self._connection.close()
+            self.finish()
         else:
             self._pump()
 

@@ -4,14 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from db.engine import make_sync_engine
 from db.enums import EventType
 from events.compact import compact
 from events.failpoints import Failpoint
@@ -55,14 +53,6 @@ COMPACTION: list[Failpoint] = [
     "compact.swapped",
     "compact.before_delete",
 ]
-
-
-@pytest.fixture
-def outbox(database_url: str) -> Iterator[Engine]:
-    """Yield the blocking engine that a sink has."""
-    engine = make_sync_engine(database_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from db.base import new_id, utc_now
 from db.embedding_backlog import LOCK_KEY
 from db.embeddings import EmbeddingRow, copy_rows
 from db.engine import Sessions, conninfo
+from db.retry import retry_delay
 from events.gauges import DatabaseGauges
 from tests.database import connect
 from tests.embedding_services import PlayedEmbeddings, Refusal, serve_embeddings, with_embeddings
@@ -300,8 +301,7 @@ async def test_what_is_written_is_found_by_meaning_soon_also_after_failures(
 @pytest.mark.parametrize("longest", [30.0, 600.0])
 def test_the_delay_grows_is_jittered_and_has_an_end(longest: float) -> None:
     delays = [
-        [tools.backfill.retry_delay(failures, longest=longest) for _ in range(50)]
-        for failures in (1, 4, 5_000)
+        [retry_delay(failures, longest=longest) for _ in range(50)] for failures in (1, 4, 5_000)
     ]
 
     assert max(delays[0]) <= 0.5 <= min(delays[1]) <= 4.0

@@ -4,10 +4,8 @@ import json
 import random
 from collections import Counter
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
@@ -23,12 +21,6 @@ from tests.event_samples import record_events, sample, samples
 from tests.lake_oracle import assert_lake_holds_every_event_once, read_events
 
 SOON = FlushPolicy(max_rows=40, max_age=timedelta(milliseconds=50))
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> FolderLake:
-    """Return a lake in an empty folder."""
-    return FolderLake(tmp_path / "lake")
 
 
 def waiting(channel: Any, queue: str) -> int:

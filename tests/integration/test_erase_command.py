@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow.parquet as pq
@@ -32,12 +31,6 @@ from tools.errors import InputError, SetupError
 CANARY: Final = "canary7f3a"
 PATIENCE_SECONDS: Final = 60
 TABLES: Final = "select tablename from pg_tables where schemaname = 'public'"
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> FolderLake:
-    """Return a lake in an empty folder."""
-    return FolderLake(tmp_path / "lake")
 
 
 def settings_for(database_url: str, lake: FolderLake, amqp_url: str | None = None) -> Settings:

@@ -1,7 +1,7 @@
 """Lake care on a real PostgreSQL: what is damaged is rebuilt, closed months are merged."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,20 +37,6 @@ from tests.lake_oracle import (
 
 NEXT_MONTH = datetime(2026, 12, 1, tzinfo=UTC)
 CANARY = "canary-7f3a"
-
-
-@pytest.fixture
-def outbox(database_url: str) -> Iterator[Engine]:
-    """Yield the blocking engine that a sink has."""
-    engine = make_sync_engine(database_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> FolderLake:
-    """Return a lake in an empty folder."""
-    return FolderLake(tmp_path / "lake")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,6 @@ from api.doctor import look
 from api.lake import run_query, run_scrub
 from api.settings import Settings
 from api.workers import carry_all, run_until_stopped
-from db.engine import make_sync_engine
 from db.enums import EventType
 from events.compact import compact
 from events.erase import erase_user
@@ -67,14 +66,6 @@ def unwritable(folder: Path) -> Path:
 
 
 PLACES: Final = [a_file, below_a_file, linked_tree, linked_month, unwritable]
-
-
-@pytest.fixture
-def outbox(database_url: str) -> Iterator[Engine]:
-    """Yield the blocking engine that a sink has."""
-    engine = make_sync_engine(database_url)
-    yield engine
-    engine.dispose()
 
 
 def settings_for(lake: Path, *, database_url: str) -> Settings:

@@ -20,7 +20,6 @@ import events.lake_folder
 import events.sink
 from events.failpoints import Failpoint
 from events.lake import Lake
-from events.lake_folder import FolderLake
 from events.metrics import FAMILIES
 from events.schema import schema_for
 from events.sink import drain_once, flush
@@ -116,12 +115,6 @@ READERS: Final[dict[str, Callable[[Path], list[Row]]]] = {
     "Polars": with_polars,
     "pandas": with_pandas,
 }
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    """Return a lake in an empty folder."""
-    return FolderLake(tmp_path / "lake")
 
 
 @pytest.fixture

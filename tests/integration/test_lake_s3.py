@@ -18,7 +18,6 @@ from sqlalchemy import Engine
 
 from db import manifest
 from db.batches import Batch, BatchFile
-from db.engine import make_sync_engine
 from db.enums import EventType
 from events.compact import compact
 from events.erase import erase_user
@@ -110,14 +109,6 @@ def lake(proxy: Proxy, place: S3Location, session: Any, monkeypatch: pytest.Monk
     """Return a lake that gives up at the first fault, and removes files however young."""
     monkeypatch.setattr("events.s3_bucket.make_session", lambda: session)
     return S3Lake(place, patience=NO_PATIENCE, settling=AT_ONCE)
-
-
-@pytest.fixture
-def outbox(database_url: str) -> Iterator[Engine]:
-    """Yield the blocking engine that a sink has."""
-    engine = make_sync_engine(database_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

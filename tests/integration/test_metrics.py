@@ -23,7 +23,6 @@ from db.enums import EventType
 from events.consumer import run_consumer
 from events.gauges import DatabaseGauges
 from events.lake import Lake
-from events.lake_folder import FolderLake
 from events.metrics import FAMILIES
 from events.publisher import Publisher
 from events.relay import RelayPolicy, relay_once, run_relay
@@ -39,12 +38,6 @@ from tools.errors import SetupError
 
 SOON = FlushPolicy(max_rows=40, max_age=timedelta(milliseconds=50))
 NO_BROKER = "amqp://guest:guest@127.0.0.1:1/%2F"
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    """Return a lake in an empty folder."""
-    return FolderLake(tmp_path / "lake")
 
 
 def waiting(channel: Any, queue: str) -> int:

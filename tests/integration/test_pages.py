@@ -2,10 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import pyarrow.parquet as pq
@@ -14,7 +12,6 @@ from sqlalchemy import Engine, text
 
 from db import batches
 from db.batches import Batch
-from db.engine import make_sync_engine
 from db.enums import EventType
 from events import pages
 from events.compact import compact
@@ -37,20 +34,6 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 flush(make_sync_engine(sys.argv[1]), FolderLake(Path(sys.argv[2])))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
-
-
-@pytest.fixture
-def outbox(database_url: str) -> Iterator[Engine]:
-    """Yield the blocking engine that a sink has."""
-    engine = make_sync_engine(database_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> FolderLake:
-    """Return a lake in an empty folder."""
-    return FolderLake(tmp_path / "lake")
 
 
 def record_large(engine: Engine, count: int, *, characters: int) -> None:

@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -89,12 +88,6 @@ if amqp_url:
 else:
     run_worker(engine, lake, stop=stop, policy=policy, lease=timedelta(0))
 """
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> FolderLake:
-    """Return a lake in an empty folder."""
-    return FolderLake(tmp_path / "lake")
 
 
 def is_quiet(engine: Engine, amqp_url: str) -> bool:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,20 +31,6 @@ from tests.lake_oracle import (
 )
 
 EXPIRED = timedelta(0)
-
-
-@pytest.fixture
-def outbox(database_url: str) -> Iterator[Engine]:
-    """Yield the blocking engine that a sink has."""
-    engine = make_sync_engine(database_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> FolderLake:
-    """Return a lake in an empty folder."""
-    return FolderLake(tmp_path / "lake")
 
 
 def test_recorded_events_of_every_type_reach_parquet(

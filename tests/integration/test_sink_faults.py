@@ -2,9 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,7 +14,6 @@ from sqlalchemy.exc import DBAPIError
 
 from db import batches
 from db.batches import Batch
-from db.engine import make_sync_engine
 from db.enums import EventType
 from events.lake import BatchTakenOver, StagedFile, batch_path
 from events.lake_folder import FolderLake
@@ -40,20 +38,6 @@ try:
 except LakeUnavailable as error:
     sys.exit(f"refused: {error}")
 """
-
-
-@pytest.fixture
-def outbox(database_url: str) -> Iterator[Engine]:
-    """Yield the blocking engine that a sink has."""
-    engine = make_sync_engine(database_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> FolderLake:
-    """Return a lake in an empty folder."""
-    return FolderLake(tmp_path / "lake")
 
 
 def test_an_expired_lease_is_taken_over_under_the_same_name(

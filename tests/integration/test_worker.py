@@ -2,11 +2,10 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from psycopg import sql
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
@@ -18,20 +17,6 @@ from events.worker import run_worker
 from tests.database import connect
 from tests.event_samples import record_events, samples
 from tests.lake_oracle import assert_lake_holds_every_event_once, lake_files
-
-
-@pytest.fixture
-def outbox(database_url: str) -> Iterator[Engine]:
-    """Yield the blocking engine that a sink has."""
-    engine = make_sync_engine(database_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> FolderLake:
-    """Return a lake in an empty folder."""
-    return FolderLake(tmp_path / "lake")
 
 
 class Script(threading.Event):

@@ -18,9 +18,10 @@ from api.retrieval_bench.owners import (
     owner_sizes,
     read_sentences,
 )
-from api.retrieval_bench.plan import SECTIONS, read_sections
+from api.retrieval_bench.plan import SECTIONS
 from api.retrieval_bench.rounds import judge
 from db.models import EMBEDDING_DIMENSIONS
+from events.bench.plan import read_sections
 from tools.indexing import ENTITY_TYPES
 
 
@@ -142,7 +143,7 @@ def test_every_goal_is_of_a_way_that_is_measured() -> None:
 
 
 def test_sections_are_chosen_by_name() -> None:
-    assert read_sections(None) == frozenset(SECTIONS)
-    assert read_sections("search, ingest") == {"search", "ingest"}
+    assert read_sections(None, SECTIONS) == frozenset(SECTIONS)
+    assert read_sections("search, ingest", SECTIONS) == {"search", "ingest"}
     with pytest.raises(ValueError, match="no section speed"):
-        read_sections("search,speed")
+        read_sections("search,speed", SECTIONS)

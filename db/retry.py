@@ -7,10 +7,10 @@ FIRST_DELAY_SECONDS: Final = 0.5
 LONGEST_DELAY_SECONDS: Final = 30.0
 
 
-def retry_delay(failures: int) -> float:
-    """Return the seconds to wait after so many failures in a row: growing, jittered, at most 30."""
-    longest = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(failures - 1, 10))
-    return random.uniform(longest / 2, longest)  # noqa: S311 - jitter is no secret
+def retry_delay(failures: int, *, longest: float = LONGEST_DELAY_SECONDS) -> float:
+    """Return the seconds to wait after so many failures in a row: growing, jittered, bounded."""
+    at_most = min(longest, FIRST_DELAY_SECONDS * 2.0 ** min(failures - 1, 20))
+    return random.uniform(at_most / 2, at_most)  # noqa: S311 - jitter is no secret
 
 
 def reason(error: Exception) -> str:
