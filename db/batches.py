@@ -94,20 +94,25 @@ LOOK_UP: Final = f"""
 BEGIN_LOOK_UP: Final = text(f"select {LOOK_UP}")
 BEGIN_WALK: Final = text(f"select {WALK}")
 
+# A join may begin at either table, and one that begins at the events reads every event there ever
+# was to find those that wait. A lateral subquery with an offset begins at the outbox.
+EVENT_OF_OUTBOX: Final = "(select * from events where id = event_id offset 0)"
+
 # Claiming is by flag, never by a cursor (`id > last`): ids ascend, but commits do not, and what
 # commits behind a cursor is lost. `created_at` holds UTC, so its month is the UTC month.
 # An event's own row, with all its indexes, is written once: when its batch is finished.
 _ANY_WAITING: Final = "order by event_id limit :limit for update of outbox skip locked"
 # Not `skip locked`: a relay that is marking what it published must not hide it from its consumer.
 _THE_DELIVERED: Final = "and event_id = any(:ids) order by event_id for update of outbox"
-_FREEZE: Final = """
+_FREEZE: Final = f"""
 with claimed as materialized (
     select event_id, split_part(event_type::text, '.', 1) as family,
            date_trunc('month', created_at) as month
-    from outbox join events on events.id = outbox.event_id
-    where outbox.batch_id is null {which}
+    from outbox cross join lateral {EVENT_OF_OUTBOX} as event
+    where outbox.batch_id is null {{which}}
 ), batches as materialized (
-    select 'bat_' || replace(gen_random_uuid()::text, '-', '') as id, family, month
+    select 'bat_' || replace(gen_random_uuid()::text, '-', '') as id, family, month,
+           array_agg(event_id) as event_ids
     from claimed
     group by family, month
 ), manifest as (
@@ -118,12 +123,12 @@ with claimed as materialized (
     returning id, family, year, month, epoch
 ), frozen as (
     update outbox
-    set batch_id = batches.id{also}
-    from claimed join batches using (family, month)
-    where outbox.event_id = claimed.event_id
+    set batch_id = batches.id{{also}}
+    from batches
+    where outbox.event_id = any(batches.event_ids)
 )
 select id, family, year, month, epoch from manifest order by year, month, family
-"""
+"""  # noqa: S608 - constants only
 # A sink that takes events without a broker is where they go: no relay is to publish them later.
 _LEAVES_HERE: Final = ", published_at = coalesce(published_at, now() at time zone 'utc')"
 FREEZE: Final = text(_FREEZE.format(which=_ANY_WAITING, also=_LEAVES_HERE))
@@ -167,7 +172,7 @@ limit :limit
 """
 FROZEN_KEYS: Final = text(
     KEYS.format(
-        which="outbox join events on events.id = outbox.event_id where outbox.batch_id = :id"
+        which=f"outbox cross join lateral {EVENT_OF_OUTBOX} as events where outbox.batch_id = :id"
     )
 )
 
@@ -196,19 +201,19 @@ with finished as (
 )
 update events
 set batch_id = finished.id, parquet_path = path, processed_at = coalesce(processed_at, done_at)
-from arrived, finished
-where events.id = arrived.event_id
+from finished
+where events.id = any(array(select event_id from arrived))
 """)
 
-BACKLOG: Final = text("""
+BACKLOG: Final = text(f"""
 select (select count(*) from (select from outbox where batch_id is null limit :limit) w) as waiting,
        (select greatest(age, -age)
         from (select now() at time zone 'utc' - created_at as age
-              from outbox join events on events.id = outbox.event_id
+              from outbox cross join lateral {EVENT_OF_OUTBOX} as event
               where outbox.batch_id is null order by event_id limit 1) oldest) as distance,
        (select count(*) from parquet_batches
         where state = 'frozen' and lease_until < now() at time zone 'utc') as expired
-""")
+""")  # noqa: S608 - constants only
 
 
 def freeze(connection: Connection, limit: int, *, lease: timedelta) -> list[Batch]:

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from db.base import new_id
-from db.batches import WALK, EventRow
+from db.batches import EVENT_OF_OUTBOX, WALK, EventRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ select pg_advisory_xact_lock(hashtext('goals.relay')),
 
 WAITING: Final = text("select exists (select from outbox where published_at is null)")
 
-CLAIM: Final = text("""
+CLAIM: Final = text(f"""
 with expired as (
     delete from relay_claims where lease_until <= now() at time zone 'utc'
 ), live as materialized (
@@ -42,14 +42,14 @@ with expired as (
 )
 select id, event_type::text, user_id, entity_type, entity_id, created_at at time zone 'utc',
        payload::text, metadata::text
-from outbox join events on events.id = outbox.event_id
+from outbox cross join lateral {EVENT_OF_OUTBOX} as event
 where published_at is null
   and event_id not in (select unnest(event_ids) from live)
   and coalesce(entity_type || '/' || entity_id, '') not in (select unnest(entities) from live)
 order by event_id
 limit :limit
 for update of outbox skip locked
-""")
+""")  # noqa: S608 - constants only
 
 HOLD: Final = text("""
 insert into relay_claims (id, lease_until, event_ids, entities)
@@ -69,8 +69,7 @@ with held as (
 )
 update outbox
 set published_at = clock_timestamp() at time zone 'utc'
-from settled
-where outbox.event_id = settled.event_id
+where event_id = any(array(select event_id from settled))
 """)
 
 REPUBLISH: Final = text("""

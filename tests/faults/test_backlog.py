@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, event, text
 from db import batches, relay
 from db.batches import BatchFile
 
+HISTORY: Final = 20_000
 BACKLOG: Final = 50_000
 LIMIT: Final = 500
 LEASE: Final = timedelta(minutes=1)
@@ -19,17 +20,23 @@ ROWS_READ_AT_MOST: Final = 4 * LIMIT
 BUFFERS_AT_MOST: Final = 60 * LIMIT
 """A row's own pages and those of all its indexes; 50,000 rows would take ten times as many."""
 
-FILL: Final = f"""
+FILL: Final = """
 insert into events (id, event_type, entity_type, entity_id, payload, metadata, created_at)
 select 'evt_' || lpad(n::text, 32, '0'), (enum_range(null::eventtype))[1 + n % 27], 'task',
-       'tsk_' || n % 997, jsonb_build_object('title', repeat('x', 200)), '{{"version": 1}}',
+       'tsk_' || n % 997, jsonb_build_object('title', repeat('x', 200)), '{"version": 1}',
        timestamp '2026-03-31 23:00:00' + n * interval '1 second'
-from generate_series(1, {BACKLOG}) n
+from generate_series(cast(:first as int), :last) n
 """
+LEAVE: Final = "delete from outbox"
 
 
 def claim(connection: Connection) -> int:
     return len(relay.claim(connection, LIMIT, lease=LEASE).rows)
+
+
+def settle(connection: Connection) -> int:
+    held = relay.claim(connection, LIMIT, lease=LEASE)
+    return relay.settle(connection, held, published=[row.id for row in held.rows])
 
 
 def freeze(connection: Connection) -> int:
@@ -37,7 +44,7 @@ def freeze(connection: Connection) -> int:
 
 
 def freeze_ids(connection: Connection) -> int:
-    ids = [f"evt_{number:032}" for number in range(1_000, 1_000 + LIMIT)]
+    ids = [f"evt_{number:032}" for number in range(HISTORY + 1_000, HISTORY + 1_000 + LIMIT)]
     return len(batches.freeze_ids(connection, ids, lease=LEASE))
 
 
@@ -55,18 +62,20 @@ def backlog(connection: Connection) -> int:
 
 @pytest.fixture(params=["never analyzed", "analyzed", "analyzed while it was empty"])
 def full_outbox(request: pytest.FixtureRequest, outbox: Engine) -> Engine:
-    """Return an outbox with a backlog, whatever the planner knows about it."""
+    """Return an outbox with a backlog behind a history, whatever the planner knows about it."""
     analyze = outbox.execution_options(isolation_level="AUTOCOMMIT")
     with analyze.connect() as connection:
+        connection.execute(text(FILL), {"first": 1, "last": HISTORY})
+        connection.execute(text(LEAVE))
         if request.param == "analyzed while it was empty":
             connection.execute(text("analyze"))
-        connection.execute(text(FILL))
+        connection.execute(text(FILL), {"first": HISTORY + 1, "last": HISTORY + BACKLOG})
         if request.param == "analyzed":
             connection.execute(text("analyze"))
     return outbox
 
 
-@pytest.mark.parametrize("step", [claim, freeze, freeze_ids, read_and_finish, backlog])
+@pytest.mark.parametrize("step", [claim, settle, freeze, freeze_ids, read_and_finish, backlog])
 @pytest.mark.faults
 def test_a_step_reads_what_it_takes_and_not_the_backlog(
     step: Callable[[Connection], int], full_outbox: Engine
