@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from agent.models import ChatModel, response_format, without_titles
 from tools.errors import (
+    GoalsError,
     ModelBadOutput,
     ModelRefused,
     ModelTimeout,
@@ -59,24 +60,29 @@ async def ask(
     max_tokens: int,
     deadline: float,
     temperature: float,
+    sample: int | None = None,
 ) -> Answer[T]:
     """Return the model's answer as a `shape`, within `max_tokens` tokens and `deadline` seconds.
 
-    `temperature` counts for the models that take one.
+    `temperature` counts for the models that take one. `sample` is the number of one of several
+    answers to the same messages that are to be independent.
 
     Raises ModelTimeout, ModelUnavailable, ModelTruncated, ModelRefused or UnusableAnswer.
     """
     schema = without_titles(shape.model_json_schema())
+    body = chat.body if sample is None else chat.body_of_sample(sample)
     bound = chat.model.bind(
         max_tokens=max_tokens,
         **({"temperature": temperature} if chat.takes_temperature else {}),
-        extra_body={**chat.body, **response_format(shape.__name__, schema)},
+        extra_body={**body, **response_format(shape.__name__, schema)},
     )
     try:
         async with asyncio.timeout(deadline):
             message: Any = await bound.ainvoke(list(messages))
     except TimeoutError as error:
         raise ModelTimeout(f"the model {chat.name} did not finish in {deadline:.0f} s") from error
+    except GoalsError:
+        raise
     except Exception as error:
         _raise_as_ours(error, chat.name)
     return _parsed(message, chat.name, shape)

@@ -1,77 +1,86 @@
-"""What is found out about a submission before the model speaks: syntax, runs, secrets."""
+"""What is found out about a submission before the model speaks: facts, runs, secrets."""
 
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from agent.checks.verdict import Evidence
 from agent.disarm import disarm_tokens
 from agent.state import Json
 from agent.words import Language, say
-from tools.analysis.examples import find_examples
-from tools.analysis.sandbox import run_examples
-from tools.analysis.secrets import redact, strip_invisible
-from tools.analysis.syntax import check_syntax
+from tools.analysis.examples.finder import Example, find_examples
+from tools.analysis.facts.analyzers import Facts, find_facts
+from tools.analysis.facts.secrets import redact
+from tools.analysis.facts.unicode import strip_invisible
+from tools.analysis.fingerprints import fingerprint
+from tools.analysis.runs.sandbox import Outcome, run_examples
+from tools.analysis.syntax import split_lines
 
 PROMPT_CHARACTERS: Final = 12_000
+TOLD_RUNS: Final = 8
 FAILED: Final = frozenset({"fail", "error", "timeout"})
+FROM_TASK: Final = "task"
+FROM_MODEL: Final = "proposed"
 
 
 async def collect(code: str, language: str, *, task_texts: Sequence[str]) -> Json:
-    """Return the facts on `code` as JSON: syntax, executed examples, and the code for the prompt.
+    """Return the evidence on `code` as JSON: facts, executed examples, the code for the prompt.
 
     Examples come from `task_texts` alone. The code for the prompt has its secrets replaced, its
     invisible characters and chat tokens disarmed and its end cut where it is too long; line
     numbers stay.
     """
-    syntax = await asyncio.to_thread(check_syntax, code, language)
-    examples = find_examples(*task_texts)
-    outcomes: list[Json] = []
-    reason = None
-    if examples and not syntax.problems:
-        report = await run_examples(code, language, examples)
-        reason = report.reason
-        outcomes = [
-            {
-                "expression": outcome.example.expression,
-                "status": outcome.status,
-                "expected": outcome.expected,
-                "got": outcome.got,
-                "detail": outcome.detail,
-            }
-            for outcome in report.outcomes
-        ]
-    visible, invisible = strip_invisible(redact(code).text)
+    examples = await asyncio.to_thread(find_examples, *task_texts, language=language)
+    found, (runs, reason) = await asyncio.gather(
+        find_facts(code, language),
+        _run(code, language, examples, origin=FROM_TASK),
+    )
+    redacted = await asyncio.to_thread(redact, code)
+    visible, invisible = strip_invisible(redacted.text)
     visible = disarm_tokens(visible)
     shown = _whole_lines(visible)
     return {
         "sha256": hashlib.sha256(code.encode()).hexdigest(),
         "lines": len(code.splitlines()),
-        "syntax": {
-            "checked": syntax.checked,
-            "reason": syntax.reason,
-            "problems": [
-                {"start_line": one.line, "end_line": one.end_line, "message": one.message}
-                for one in syntax.problems
-            ],
-        },
-        "runs": outcomes,
-        "runs_reason": reason,
-        "secrets": len(redact(code).found),
+        "syntax": {"checked": found.syntax.checked, "reason": found.syntax.reason},
+        "facts": _as_json(found, split_lines(redacted.text)),
+        "metrics": None if found.metrics is None else asdict(found.metrics),
+        "unavailable": [asdict(one) for one in found.unavailable],
+        "runs": [] if _broken(found) else runs,
+        "runs_reason": None if _broken(found) else reason,
+        "secrets": len(redacted.found),
         "invisible": list(invisible),
         "prompt_code": shown,
         "prompt_cut": len(shown) < len(visible),
     }
 
 
+async def run_proposed(facts: Json, code: str, language: str, *, proposed: Sequence[Json]) -> Json:
+    """Return the evidence with the runs of examples that a model's own solutions agreed on."""
+    examples = [
+        Example("call", one["expression"], one["expected"], None, FROM_MODEL) for one in proposed
+    ]
+    runs, reason = await _run(code, language, examples, origin=FROM_MODEL)
+    for run, one in zip(runs, proposed, strict=True):
+        run |= {key: one[key] for key in ("strength", "votes", "solutions")}
+    return {**facts, "runs": [*facts["runs"], *runs], "runs_reason": reason}
+
+
 def summary(facts: Json) -> Evidence:
-    """Return the counts that the verdict rests on."""
+    """Return the counts that the verdict rests on; weak runs do not count."""
+    counted = [run["status"] for run in facts["runs"] if run["strength"] == "strong"]
     return Evidence(
-        syntax_problems=len(facts["syntax"]["problems"]),
-        runs_passed=sum(run["status"] == "pass" for run in facts["runs"]),
-        runs_failed=sum(run["status"] in FAILED for run in facts["runs"]),
+        syntax_problems=sum(fact["analyzer"] == "syntax" for fact in facts["facts"]),
+        runs_passed=counted.count("pass"),
+        runs_failed=sum(status in FAILED for status in counted),
     )
+
+
+def has_run(facts: Json) -> bool:
+    """Tell whether any example said something about the code."""
+    return any(run["status"] != "not_runnable" for run in facts["runs"])
 
 
 def verdict_in_words(facts: Json, language: Language) -> str:
@@ -85,36 +94,102 @@ def verdict_in_words(facts: Json, language: Language) -> str:
 
 
 def in_words(facts: Json, language: Language) -> str:
-    """Return the facts as lines for the prompt and for the learner."""
-    lines = [*_syntax_lines(facts["syntax"], language), *_run_lines(facts, language)]
+    """Return the evidence as lines for the prompt and for the learner, what failed first."""
+    lines = [
+        *_fact_lines(facts, language),
+        *_run_lines(facts, language),
+    ]
     if facts["invisible"]:
         lines.append(say(language, "invisible", names=", ".join(facts["invisible"])))
     if facts["secrets"]:
         lines.append(say(language, "secrets", count=facts["secrets"]))
+    if facts["unavailable"]:
+        missing = ", ".join(f"{one['analyzer']} ({one['reason']})" for one in facts["unavailable"])
+        lines.append(say(language, "unavailable", names=missing))
     if facts["prompt_cut"]:
         lines.append(say(language, "cut", lines=len(facts["prompt_code"].splitlines())))
     return "\n".join(lines)
 
 
-def _syntax_lines(syntax: dict[str, Any], language: Language) -> list[str]:
-    if not syntax["checked"]:
-        return [say(language, "syntax_unchecked", reason=syntax["reason"])]
-    if not syntax["problems"]:
-        return [say(language, "syntax_ok")]
-    return [
-        say(language, "syntax_problem", line=one["start_line"], message=one["message"])
-        for one in syntax["problems"][:3]
+async def _run(
+    code: str, language: str, examples: Sequence[Example], *, origin: str
+) -> tuple[list[Json], str | None]:
+    if not examples:
+        return [], None
+    report = await run_examples(code, language, examples)
+    return [_run_as_json(outcome, origin) for outcome in report.outcomes], report.reason
+
+
+def _run_as_json(outcome: Outcome, origin: str) -> Json:
+    return {
+        "expression": outcome.example.expression,
+        "status": outcome.status,
+        "expected": outcome.expected,
+        "got": outcome.got,
+        "detail": outcome.detail,
+        "runner": outcome.runner,
+        "origin": origin,
+        "strength": "strong",
+    }
+
+
+def _broken(found: Facts) -> bool:
+    return bool(found.syntax.problems)
+
+
+def _as_json(found: Facts, lines: Sequence[str]) -> list[Json]:
+    """Return the facts with the lines that they are about, secrets replaced."""
+    listed = []
+    for fact in found.facts:
+        quote = "\n".join(lines[fact.line - 1 : fact.end_line])[:300]
+        listed.append(
+            {
+                "analyzer": fact.analyzer,
+                "rule": fact.rule,
+                "start_line": fact.line,
+                "end_line": fact.end_line,
+                "message": fact.message,
+                "severity": fact.severity,
+                "quote": quote,
+                "fingerprint": fingerprint(fact.rule, quote),
+            }
+        )
+    return listed
+
+
+def _fact_lines(facts: Json, language: Language) -> list[str]:
+    broken = [fact for fact in facts["facts"] if fact["analyzer"] == "syntax"]
+    if not facts["syntax"]["checked"]:
+        first = [say(language, "syntax_unchecked", reason=facts["syntax"]["reason"])]
+    elif not broken:
+        first = [say(language, "syntax_ok")]
+    else:
+        first = [
+            say(language, "syntax_problem", line=one["start_line"], message=one["message"])
+            for one in broken[:3]
+        ]
+    linted = [fact for fact in facts["facts"] if fact["analyzer"] in {"ruff", "oxlint", "claims"}]
+    return first + [
+        say(language, "fact", line=one["start_line"], message=one["message"]) for one in linted[:4]
     ]
 
 
 def _run_lines(facts: Json, language: Language) -> list[str]:
     counted = summary(facts)
     ran = counted.runs_passed + counted.runs_failed
-    outcomes = [say(language, run["status"], **run) for run in facts["runs"]]
-    if ran:
-        return [say(language, "runs", passed=counted.runs_passed, ran=ran), *outcomes]
-    reason = facts["runs_reason"] or say(language, "no_examples")
-    return [say(language, "no_runs", reason=reason), *outcomes]
+    if not has_run(facts):
+        reason = facts["runs_reason"] or say(language, "no_examples")
+        return [say(language, "no_runs", reason=reason)]
+    first = [say(language, "runs", passed=counted.runs_passed, ran=ran)]
+    if any(run["origin"] == FROM_MODEL for run in facts["runs"]):
+        first.append(say(language, "runs_proposed"))
+    told = sorted(facts["runs"], key=lambda run: run["status"] not in FAILED)
+    return first + [_told(run, language) for run in told[:TOLD_RUNS]]
+
+
+def _told(run: dict[str, Any], language: Language) -> str:
+    line = say(language, run["status"], **run)
+    return line if run["strength"] == "strong" else f"{line} {say(language, 'weak')}"
 
 
 def _whole_lines(code: str) -> str:

@@ -93,7 +93,7 @@ async def ask_for(
     return AgentState(
         answer=answer.value.model_dump(),
         complaint=None,
-        tokens=_added(state["tokens"], answer.usage),
+        tokens=added(state["tokens"], answer.usage),
     )
 
 
@@ -115,7 +115,7 @@ def complain(
         complaint=detail,
         repairs=state["repairs"] + 1,
         answer=state.get("answer", {}) if answer is None else answer,
-        tokens=state["tokens"] if usage is None else _added(state["tokens"], usage),
+        tokens=state["tokens"] if usage is None else added(state["tokens"], usage),
     )
 
 
@@ -158,9 +158,10 @@ def _prompt(state: AgentState) -> Prompt:
     return load_prompt(state["job"], state["language"])
 
 
-def _added(tokens: Tokens, usage: Usage) -> Tokens:
+def added(tokens: Tokens, usage: Usage, *, calls: int = 1) -> Tokens:
+    """Return what a run has cost so far with `calls` more."""
     return Tokens(
         input=tokens["input"] + usage.input_tokens,
         output=tokens["output"] + usage.output_tokens,
-        calls=tokens["calls"] + 1,
+        calls=tokens["calls"] + calls,
     )

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from tools.errors import SetupError
 
-CONTEXT_TOKENS: Final = 8_192
+CONTEXT_TOKENS: Final = 16_384
+PARALLEL: Final = 6
+"""Answers at once, out of one context: six together take three times as long as one alone."""
 ERRORS_ONLY: Final = 1
 
 
@@ -54,7 +56,8 @@ def _parameters(parameters: Any, path: Path, key: str) -> Any:
     parameters.port = 0
     parameters.api_keys = [key]
     parameters.n_ctx = CONTEXT_TOKENS
-    parameters.n_parallel = 1
+    parameters.n_parallel = PARALLEL
+    parameters.kv_unified = True
     parameters.cache_ram_mib = 0
     parameters.offline = True
     parameters.ui = False

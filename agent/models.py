@@ -34,6 +34,13 @@ class ChatModel:
     body: Mapping[str, Any] = field(default_factory=dict)
     takes_temperature: bool = False
 
+    def body_of_sample(self, number: int) -> dict[str, Any]:
+        """Return the fields of one of several independent samples of code.
+
+        Where the server takes a seed each has its own, and may repeat itself: code does.
+        """
+        return {**self.body, "seed": number, "dry_multiplier": 0.0} if self.body else {}
+
 
 def make_chat_model(
     provider: Literal["openai", "local", "scripted"],

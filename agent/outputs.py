@@ -94,3 +94,24 @@ class Review(Output):
         str, StringConstraints(strip_whitespace=True, min_length=10, max_length=1_000)
     ]
     next_step: Line
+
+
+class Solution(Output):
+    """A model's own solution of a task, to compare submissions with; nobody is shown it."""
+
+    code: Annotated[str, StringConstraints(min_length=1, max_length=3_000)]
+
+
+class ProposedCalls(Output):
+    """Calls that would test a solution of a task, without their results."""
+
+    calls: list[Annotated[str, StringConstraints(min_length=3, max_length=160)]] = Field(
+        min_length=4, max_length=8
+    )
+
+
+class SecondLook(Output):
+    """Whether a claimed mistake is one, after following the code with a concrete input."""
+
+    trace: Annotated[str, StringConstraints(min_length=10, max_length=600)]
+    is_mistake: Literal["yes", "no", "unsure"]

@@ -81,8 +81,8 @@ class ScriptedTutor(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         shape = kwargs["extra_body"]["response_format"]["json_schema"]["name"]
-        given = messages[-1].additional_kwargs["scripted"]
-        value = {"SuggestedGoals": _goals, "PlannedTasks": _tasks, "Review": _review}[shape](given)
+        given = messages[-1].additional_kwargs.get("scripted", {})
+        value = _ANSWERS[shape](given)
         text = json.dumps(value, ensure_ascii=False)
         read = sum(len(str(message.content).split()) for message in messages)
         written = len(text.split())
@@ -153,3 +153,25 @@ def _review(given: dict[str, Any]) -> dict[str, Any]:
         "feedback": say["feedback"],
         "next_step": say["next"],
     }
+
+
+def _nothing_to_propose(_given: dict[str, Any]) -> dict[str, Any]:
+    return {"code": "pass"}
+
+
+def _calls(_given: dict[str, Any]) -> dict[str, Any]:
+    return {"calls": [f"solve({number})" for number in range(4)]}
+
+
+def _unsure(_given: dict[str, Any]) -> dict[str, Any]:
+    return {"trace": "The scripted model follows no code.", "is_mistake": "unsure"}
+
+
+_ANSWERS: Final = {
+    "SuggestedGoals": _goals,
+    "PlannedTasks": _tasks,
+    "Review": _review,
+    "Solution": _nothing_to_propose,
+    "ProposedCalls": _calls,
+    "SecondLook": _unsure,
+}

@@ -30,6 +30,11 @@ WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "error": "- {expression}: lanza un error: {detail}",
         "timeout": "- {expression}: no termina a tiempo",
         "not_runnable": "- {expression}: no se pudo ejecutar: {detail}",
+        "runs_proposed": "La tarea no trae ejemplos: estos salen de varias soluciones propias del "
+        "modelo, que están de acuerdo.",
+        "weak": "(indicio débil: no decide)",
+        "fact": "Línea {line}: {message}",
+        "unavailable": "Sin respuesta de: {names}.",
         "invisible": "Se quitaron caracteres invisibles: {names}.",
         "secrets": "El código contiene {count} secreto(s); no se enviaron al modelo.",
         "cut": "Solo se revisaron las primeras {lines} líneas.",
@@ -42,6 +47,12 @@ WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "de sintaxis.",
         "told_open": "No se ejecutó ningún ejemplo. Razona con una entrada concreta antes de "
         "decidir.",
+        "hint_nudge": "Feedback: di dónde mirar y haz una pregunta; no nombres la causa.",
+        "hint_concept": "Feedback: explica la causa y la idea que hay detrás; nada de código.",
+        "hint_pseudocode": "Feedback: explica la causa y después el camino en pasos numerados, con "
+        "palabras; nada de código.",
+        "hint_analogue": "Feedback: explica la causa y después un ejemplo resuelto de otro "
+        "problema parecido, nunca de este.",
         "verdict_passed": "La entrega pasa.",
         "verdict_failed": "La entrega todavía no pasa.",
         "verdict_open": "No hay evidencia suficiente para un veredicto.",
@@ -58,6 +69,11 @@ WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "error": "- {expression}: raises an error: {detail}",
         "timeout": "- {expression}: does not end in time",
         "not_runnable": "- {expression}: could not be run: {detail}",
+        "runs_proposed": "The task has no examples: these come from several solutions of the "
+        "model's own that agree.",
+        "weak": "(weak evidence: it decides nothing)",
+        "fact": "Line {line}: {message}",
+        "unavailable": "No answer from: {names}.",
         "invisible": "Invisible characters were removed: {names}.",
         "secrets": "The code holds {count} secret(s); they were not sent to the model.",
         "cut": "Only the first {lines} lines were reviewed.",
@@ -69,6 +85,12 @@ WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "told_syntax": "Verdict: the submission does NOT pass, because it cannot be read. Explain "
         "the syntax error.",
         "told_open": "No example was run. Reason with a concrete input before you decide.",
+        "hint_nudge": "Feedback: say where to look and ask a question; do not name the cause.",
+        "hint_concept": "Feedback: explain the cause and the idea behind it; no code.",
+        "hint_pseudocode": "Feedback: explain the cause, then the way in numbered steps, in words; "
+        "no code.",
+        "hint_analogue": "Feedback: explain the cause, then a worked example of another problem "
+        "that is alike, never of this one.",
         "verdict_passed": "The submission passes.",
         "verdict_failed": "The submission does not pass yet.",
         "verdict_open": "There is not enough evidence for a verdict.",

@@ -12,6 +12,14 @@ ReplyLanguage = Annotated[
     Field(description="Language of the answer; by default the learner's own, else the text's"),
 ]
 
+Mode = Annotated[
+    Literal["full", "facts"],
+    Field(
+        description="`facts` answers from analyzers and runs alone: no model is asked, nothing is "
+        "stored, an Idempotency-Key has no effect"
+    ),
+]
+
 
 class _In(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,7 +62,13 @@ class CodeIn(_In):
                     "code": "def suma_pares(numeros):\n"
                     "    return sum(n for n in numeros if n % 2 == 0)\n",
                     "document_version": 7,
-                }
+                },
+                {
+                    "file_path": "src/evens.js",
+                    "programming_language": "javascript",
+                    "code": "export const isEven = (n) => n % 2 === 0;\n",
+                    "mode": "facts",
+                },
             ]
         }
     )
@@ -64,6 +78,11 @@ class CodeIn(_In):
     code: Annotated[Code, Field(min_length=1)]
     document_version: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     language: ReplyLanguage = None
+    mode: Mode = "full"
+    hint: Annotated[
+        Literal["nudge", "concept", "pseudocode", "analogue"] | None,
+        Field(description="How much the feedback may give away; by default the concept"),
+    ] = None
 
 
 class Tokens(BaseModel):
@@ -86,9 +105,12 @@ class SourceOut(BaseModel):
 
 class _AgentOut(BaseModel):
     language: Literal["es", "en"]
-    model: str
     tokens: Tokens
     sources: list[SourceOut]
+
+
+class _StoredOut(_AgentOut):
+    model: str
 
 
 class Suggestion(BaseModel):
@@ -108,7 +130,7 @@ class DroppedGoal(BaseModel):
     similarity: float
 
 
-class SuggestOut(_AgentOut):
+class SuggestOut(_StoredOut):
     """Goals that were proposed and stored, and what was left out."""
 
     suggestions: list[Suggestion]
@@ -123,7 +145,7 @@ class PlanRepair(BaseModel):
     detail: str
 
 
-class BreakdownOut(_AgentOut):
+class BreakdownOut(_StoredOut):
     """Tasks in an order in which they can be done."""
 
     goal_id: str
@@ -137,11 +159,18 @@ class Issue(BaseModel):
 
     start_line: int
     end_line: int
-    kind: str
-    severity: str
+    kind: str = Field(
+        description="syntax, fact, or of a review: essential, actionable, informative, celebratory"
+    )
+    source: str = Field(
+        description="Who says it: syntax, ruff, oxlint, unicode, claims, secrets or model"
+    )
+    rule: str = Field(description="Stable name of the rule", examples=["ruff/F841"])
+    fingerprint: str = Field(description="Stays the same while the rule and the quoted code do")
+    severity: Literal["low", "medium", "high"]
     problem: str
-    quote: str | None = None
-    trigger: str | None = None
+    quote: str | None = Field(description="The code that it is about, secrets replaced")
+    trigger: str | None = Field(description="When it happens, as the review says")
 
 
 class CriterionOut(BaseModel):
@@ -154,21 +183,69 @@ class CriterionOut(BaseModel):
 
 
 class RunOut(BaseModel):
-    """An example of the task that was executed, or why it was not."""
+    """An example that was executed, or why it was not."""
 
     expression: str
     status: Literal["pass", "fail", "error", "timeout", "not_runnable"]
     expected: str | None
     got: str | None
     detail: str | None
+    origin: Literal["task", "proposed"] = Field(
+        description="`proposed`: from solutions of the model's own, where the task has no examples"
+    )
+    strength: Literal["strong", "weak"] = Field(description="A weak run decides nothing")
+    runner: str = Field(description="What executed it", examples=["monty"])
+    votes: int | None = Field(
+        default=None, description="How many of the model's solutions agree on what is expected"
+    )
+    solutions: int | None = Field(default=None, description="How many were compared")
+
+
+class MetricsOut(BaseModel):
+    """Sizes of the file; `max_complexity` is McCabe's number of its most branched function."""
+
+    lines: int
+    code_lines: int
+    functions: int
+    max_complexity: int
+    longest_function: int
+
+
+class UnavailableOut(BaseModel):
+    """An analyzer that applies to this code and gave no answer."""
+
+    analyzer: str
+    reason: str
+
+
+class ProgressEntry(BaseModel):
+    """A finding or a failing example that the task's previous submission, or this one, has."""
+
+    fingerprint: str
+    rule: str
+    problem: str
+    start_line: int | None = Field(description="In the present code; null where it is gone")
+    end_line: int | None
+
+
+class ProgressOut(BaseModel):
+    """What has become of the previous submission's findings and failing examples."""
+
+    code_snapshot_id: str = Field(description="The previous submission")
+    fixed: list[ProgressEntry]
+    partly: list[ProgressEntry]
+    open: list[ProgressEntry]
+    new: list[ProgressEntry]
 
 
 class ReviewOut(_AgentOut):
     """Feedback on code; `passed` and `score` (0 to 1) are null where nothing could be judged."""
 
-    code_snapshot_id: str
-    document_version: int | None
-    sha256: str
+    mode: Mode = "full"
+    model: str | None = Field(description="Null where no model was asked")
+    code_snapshot_id: str | None = Field(description="Null where nothing was stored")
+    document_version: int | None = Field(description="As it was sent")
+    sha256: str = Field(description="Of the code as it was sent, in UTF-8")
     lines: int
     passed: bool | None
     score: float | None
@@ -176,17 +253,26 @@ class ReviewOut(_AgentOut):
     runs: list[RunOut]
     criteria: list[CriterionOut]
     issues: list[Issue]
-    hidden_findings: int
+    hidden_findings: int = Field(description="Left out: refuted, unverified, or about no line")
+    dismissed_findings: int = Field(default=0, description="Left out: you dismissed them")
+    progress: ProgressOut | None = Field(
+        default=None, description="Null where the task had no submission before"
+    )
+    metrics: MetricsOut | None
+    unavailable: list[UnavailableOut] = Field(description="Analyzers that gave no answer, and why")
     feedback: str
-    next_step: str
+    next_step: str | None
 
 
 class ValidateOut(ReviewOut):
-    """The verdict on a submission, and the task as it is now."""
+    """The verdict on a submission, and the task as it is now; null where nothing was stored."""
 
-    task: TaskOut
+    task: TaskOut | None
 
 
 def as_request(body: BaseModel, **more: JsonValue) -> dict[str, Any]:
-    """Return the agent's request for a body: JSON values, so that it can be kept and hashed."""
-    return {**body.model_dump(mode="json"), **more}
+    """Return the agent's request for a body: JSON values, so that it can be kept and hashed.
+
+    The mode is not part of it: the edge chooses by it whom to ask.
+    """
+    return {**body.model_dump(mode="json", exclude={"mode"}), **more}

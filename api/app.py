@@ -11,6 +11,7 @@ from api.problems import install_problems
 from api.routes import (
     agent,
     courses,
+    dismissals,
     events,
     goals,
     health,
@@ -34,7 +35,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.metrics = make_registry(services.database_url)
     app.add_middleware(BodyLimit)
-    for module in (agent, goals, tasks, courses, snapshots, search, events, health, metrics):
+    features = (agent, goals, tasks, courses, snapshots, dismissals, search, events)
+    for module in (*features, health, metrics):
         app.include_router(module.router)
     install_problems(app)
     return app

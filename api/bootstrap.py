@@ -110,7 +110,7 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
     Raises SetupError for what is missing: a model, a secret, a database.
     """
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
-    from tools.analysis.sandbox import close_sandbox
+    from tools.analysis.runs.sandbox import close_sandbox
 
     async with AsyncExitStack() as stack:
         clients = make_http_clients(timeout=settings.call_seconds)

@@ -2,13 +2,17 @@
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
+from api.plugins import Commands
+
 app = typer.Typer(
     name="goals",
+    cls=Commands,
     help="Turn a learner's wishes and code into goals, tasks and honest feedback.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -230,6 +234,61 @@ def token(
     typer.echo(make_development_token(Settings(), user=user, hours=hours))
 
 
+class Hint(StrEnum):
+    """How much the feedback gives away, from least to most."""
+
+    NUDGE = "nudge"
+    CONCEPT = "concept"
+    PSEUDOCODE = "pseudocode"
+    ANALOGUE = "analogue"
+
+
+@app.command()
+def validate(
+    file: Annotated[Path, typer.Argument(help="The code")],
+    task: Annotated[
+        str | None, typer.Option(help="Id of the task that it is to solve; none: feedback only")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Its language [by the file's suffix]")
+    ] = None,
+    facts: Annotated[
+        bool, typer.Option("--facts", help="Analyzers and runs alone: no model, nothing stored")
+    ] = False,
+    sarif: Annotated[bool, typer.Option("--sarif", help="Print SARIF 2.1.0")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer")] = False,
+    hint: Annotated[Hint | None, typer.Option(help="How much the feedback gives away")] = None,
+    url: Annotated[str | None, typer.Option(help="A running service [this process]")] = None,
+    token: Annotated[str | None, typer.Option(help="Who asks", envvar="GOALS_TOKEN")] = None,
+    user: Annotated[
+        str, typer.Option(help="Name of the learner who asks, without a token")
+    ] = "developer",
+) -> None:
+    """Judge a file: exit code 0 if it passes, 1 if not or if nothing can be judged, 2 for errors.
+
+    Without a task there is no verdict: 1 where the code cannot be parsed or holds something grave.
+    """
+    if sarif and as_json:
+        raise typer.BadParameter("SARIF or JSON, not both", param_hint="--sarif")
+    try:
+        from api.settings import Settings
+        from api.validate import Service, run_validate
+
+        code = run_validate(
+            Settings(),
+            file,
+            task_id=task,
+            language=language,
+            facts=facts,
+            hint=hint,
+            form="sarif" if sarif else "json" if as_json else "text",
+            service=Service(url=url, token=token, user=user),
+        )
+    except Exception as error:
+        _fail(error, exit_code=2)
+    raise typer.Exit(code)
+
+
 @app.command()
 def erase(
     user: Annotated[str, typer.Option(help="Name or id of the learner")],
@@ -285,30 +344,36 @@ def verify() -> None:
 def main() -> None:
     """Run the command; what the installation lacks becomes one line and exit code 1."""
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+    try:
+        app()
+    except Exception as error:
+        _fail(error, exit_code=1)
+
+
+def _fail(error: Exception, *, exit_code: int) -> NoReturn:
+    """End with a line on what a person can mend; raise any other error again."""
+    sentence = _sentence(error)
+    if sentence is None:
+        raise error
+    typer.echo(f"goals: {sentence}", err=True)
+    sys.exit(exit_code)
+
+
+def _sentence(error: Exception) -> str | None:
     from pydantic import ValidationError
 
     from tools.errors import GoalsError
 
-    try:
-        app()
-    except GoalsError as error:
-        _fail(error.detail)
-    except ValidationError as error:
+    if isinstance(error, GoalsError):
+        return error.detail
+    if isinstance(error, ValidationError):
         names = "; ".join(
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
             for problem in error.errors(include_input=False, include_url=False)
         )
-        _fail(f"the settings are wrong: {names}")
-    except Exception as error:
-        reason = _database_reason(error)
-        if reason is None:
-            raise
-        _fail(f"the database does not answer: {reason}; see `goals doctor`")
-
-
-def _fail(sentence: str) -> None:
-    typer.echo(f"goals: {sentence}", err=True)
-    sys.exit(1)
+        return f"the settings are wrong: {names}"
+    reason = _database_reason(error)
+    return None if reason is None else f"the database does not answer: {reason}; see `goals doctor`"
 
 
 def _database_reason(error: Exception) -> str | None:

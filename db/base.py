@@ -10,7 +10,8 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 IdPrefix = Literal[
-    "usr", "crs", "gol", "tsk", "cs", "evt", "emb", "opr", "bat", "clm", "run", "crt"
+    "usr", "crs", "gol", "tsk", "cs", "evt", "emb", "opr", "bat", "clm", "run", "crt",
+    "dsm",
 ]  # fmt: skip
 
 ID_LENGTH: Final = 36

@@ -7,9 +7,9 @@ from typing import TypeVar
 from sqlalchemy import Select, literal, tuple_
 
 from db.base import UTCDateTime
-from db.models import CodeSnapshot, Course, Event, Goal, Task
+from db.models import CodeSnapshot, Course, DismissedFinding, Event, Goal, Task
 
-Row = TypeVar("Row", Course, Goal, Task, CodeSnapshot, Event)
+Row = TypeVar("Row", Course, Goal, Task, CodeSnapshot, Event, DismissedFinding)
 
 
 @dataclass(frozen=True)

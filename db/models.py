@@ -10,6 +10,7 @@ from typing import Any
 from pgvector.sqlalchemy import Vector
 from sqlalchemy import (
     ARRAY,
+    CHAR,
     Boolean,
     Computed,
     Enum,
@@ -311,6 +312,26 @@ class Operation(Base):
     kind: Mapped[str] = mapped_column(String(50))
     request_hash: Mapped[str] = mapped_column(String(64))
     result: Mapped[JsonObject] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = _created_at()
+
+
+class DismissedFinding(Base):
+    """A finding that its learner does not want to read again, known by its fingerprint."""
+
+    __tablename__ = "dismissed_findings"
+    __table_args__ = (
+        UniqueConstraint("user_id", "fingerprint"),
+        Index("idx_dismissed_findings_code_snapshot_id", "code_snapshot_id"),
+    )
+
+    id: Mapped[str] = _primary_key("dsm")
+    user_id: Mapped[str] = mapped_column(
+        String(ID_LENGTH), ForeignKey("users.id", ondelete="CASCADE")
+    )
+    fingerprint: Mapped[str] = mapped_column(CHAR(16))
+    rule: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(Text)
+    code_snapshot_id: Mapped[str | None] = _reference("code_snapshots", ondelete="SET NULL")
     created_at: Mapped[datetime] = _created_at()
 
 

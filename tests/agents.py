@@ -1,7 +1,7 @@
 """The API with the agent, for tests: scripted, or an OpenAI-compatible server that respx plays."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -65,6 +65,21 @@ def completion(value: Any, *, finish: str | None = "stop", refusal: str | None =
 def said(value: Any) -> httpx.Response:
     """Return the response of a model server that says `value`."""
     return httpx.Response(200, json=completion(value))
+
+
+def answering(**by_shape: Any) -> Callable[[httpx.Request], httpx.Response]:
+    """Return a model server that says `by_shape` what it is asked for (Review, SecondLook, …)."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return said(by_shape[shape_of(request)])
+
+    return answer
+
+
+def shape_of(request: httpx.Request) -> str:
+    """Return the name of the shape that a request asks for."""
+    name: str = json.loads(request.content)["response_format"]["json_schema"]["name"]
+    return name
 
 
 def suggested(*titles: str) -> dict[str, Any]:

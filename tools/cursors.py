@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from db.keyset import Position
-from db.models import CodeSnapshot, Course, Event, Goal, Task
+from db.models import CodeSnapshot, Course, DismissedFinding, Event, Goal, Task
 from tools.errors import InputError
 
-Row = TypeVar("Row", Course, Goal, Task, CodeSnapshot, Event)
+Row = TypeVar("Row", Course, Goal, Task, CodeSnapshot, Event, DismissedFinding)
 
 
 def encode_cursor(position: Position) -> str:

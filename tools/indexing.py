@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from db.embeddings import Embeddings, StoredChunk
-from tools.analysis.secrets import redact
+from tools.analysis.facts.secrets import redact
 from tools.chunks import LONGEST_CHUNK, Chunk, cut_code, cut_text
 from tools.context import ToolContext
 

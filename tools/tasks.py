@@ -1,7 +1,7 @@
 """Tasks: make, read, change, delete, and take the verdict on their code."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from db.base import new_id
 from db.enums import TaskStatus
@@ -16,6 +16,12 @@ from tools.errors import NotFound
 from tools.goals import follow_tasks, no_such_goal
 from tools.indexing import TASK, forget_entities, forget_snapshots, index_entity, task_text
 from tools.schemas import TaskIn, TaskOut, TaskPage, TaskPatch
+
+_VERDICT_STATUS: Final = {
+    True: TaskStatus.COMPLETED,
+    False: TaskStatus.FAILED,
+    None: TaskStatus.IN_REVIEW,
+}
 
 
 async def create_task(
@@ -118,16 +124,19 @@ async def apply_validation(
     tools: ToolContext,
     task_id: str,
     *,
-    passed: bool,
+    passed: bool | None,
     score: float | None,
     issues: list[dict[str, Any]],
     feedback: str,
     extra: dict[str, Any] | None = None,
+    meta: dict[str, Any] | None = None,
 ) -> TaskOut:
-    """Put the verdict on a submission into its task: completed where it passed, else failed.
+    """Put the verdict on a submission into its task.
 
-    `score` is 0 to 1; `extra` joins `validation_result`. Records nothing: the caller knows the
-    model and the snapshot, and records TASK_VALIDATED and what belongs to it. Raises NotFound.
+    Completed where it passed, failed where it did not, in review where nobody could tell (None).
+    `score` is 0 to 1; `extra` joins `validation_result`, `meta` the task's metadata. Records
+    nothing: the caller knows the model and the snapshot, and records TASK_VALIDATED and what
+    belongs to it. Raises NotFound.
     """
     row, goal = await _lock(tools, task_id)
     row.validation_result = {
@@ -139,7 +148,9 @@ async def apply_validation(
     }
     row.ai_feedback = feedback
     row.updated_at = tools.now
-    _enter(row, TaskStatus.COMPLETED if passed else TaskStatus.FAILED, now=tools.now)
+    if meta:
+        row.meta = {**(row.meta or {}), **meta}
+    _enter(row, _VERDICT_STATUS[passed], now=tools.now)
     if goal is not None:
         await follow_tasks(tools, goal)
     return _out(row)

@@ -16,6 +16,7 @@ MAX_DESCRIPTION: Final = 20_000
 MAX_CRITERIA: Final = 20
 MAX_CRITERION: Final = 1_000
 MAX_CODE: Final = 1_000_000
+MAX_REASON: Final = 500
 MAX_METADATA_KEYS: Final = 50
 MAX_HOURS: Final = 10_000
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -82,3 +83,5 @@ Metadata = Annotated[
 Language = Annotated[Line, Field(max_length=50), AfterValidator(str.lower)]
 FilePath = Annotated[Line, Field(max_length=1_000), AfterValidator(_visible)]
 Code = Annotated[Text, Field(max_length=MAX_CODE)]
+Reason = Annotated[Line, Field(max_length=MAX_REASON), AfterValidator(_visible)]
+Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]

@@ -1,7 +1,8 @@
 """From evidence and a model's review to a verdict: what is shown, what passes, what it scores.
 
-Evidence beats words. A criticism that passing runs contradict is refuted, one without a line of
-code to point at is unverified; neither is shown, and neither can fail a submission.
+Evidence beats words. A criticism that passing runs contradict is refuted; one without a line of
+code to point at, or that a second look does not confirm where nothing was run, is unverified.
+Neither is shown, and neither can fail a submission.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from agent.outputs import Review
 from tools.analysis.anchors import locate
 
 CriterionState = Literal["met", "partly", "not_met", "cannot_judge"]
-Basis = Literal["runs", "model", "refuted", "unverified", "syntax"]
+Basis = Literal["runs", "model", "refuted", "unverified", "syntax", "unjudged"]
 
 RUNS_WEIGHT: Final = 0.6
 WORTH: Final[Mapping[CriterionState, float]] = {"met": 1.0, "partly": 0.5, "not_met": 0.0}
@@ -25,6 +26,11 @@ class Evidence:
     syntax_problems: int
     runs_passed: int
     runs_failed: int
+
+    @property
+    def decides(self) -> bool:
+        """Tell whether the verdict needs nobody's words."""
+        return bool(self.syntax_problems or self.runs_passed or self.runs_failed)
 
     @property
     def all_runs_pass(self) -> bool:
@@ -72,11 +78,33 @@ def missing_verdicts(review: Review, criteria: int) -> tuple[int, ...]:
     return tuple(number for number in range(1, criteria + 1) if number not in judged)
 
 
-def decide(review: Review, evidence: Evidence, *, criteria: int, code: str) -> Decision:
-    """Return the verdict on `code`, given what was found out and what the model said."""
+def to_verify(review: Review, evidence: Evidence, *, code: str) -> tuple[Finding, ...]:
+    """Return the findings that would fail the submission on the model's word alone."""
+    if evidence.decides:
+        return ()
+    return tuple(finding for finding in _anchored(review, code) if finding.kind == "essential")
+
+
+def decide(
+    review: Review,
+    evidence: Evidence,
+    *,
+    criteria: int,
+    code: str,
+    confirmed: frozenset[Finding] = frozenset(),
+) -> Decision:
+    """Return the verdict on `code`, given what was found out and what the model said.
+
+    `confirmed` are those of `to_verify` that a second look confirmed.
+    """
     anchored = _anchored(review, code)
+    unconfirmed = frozenset(to_verify(review, evidence, code=code)) - confirmed
     refuted = evidence.all_runs_pass
-    shown = tuple(f for f in anchored if not (refuted and f.kind == "essential"))
+    shown = tuple(
+        finding
+        for finding in anchored
+        if finding not in unconfirmed and not (refuted and finding.kind == "essential")
+    )
     essential = sum(finding.kind == "essential" for finding in shown)
     judged = _judged(review, evidence, criteria, has_essential=essential > 0)
 
@@ -86,6 +114,20 @@ def decide(review: Review, evidence: Evidence, *, criteria: int, code: str) -> D
         criteria=judged,
         findings=shown,
         hidden=len(review.findings) - len(shown),
+    )
+
+
+def decide_by_evidence(evidence: Evidence, *, criteria: int, why: str) -> Decision:
+    """Return the verdict where no model was asked; `why` says that of each criterion."""
+    judged = tuple(
+        JudgedCriterion(position, "cannot_judge", why, "unjudged") for position in range(criteria)
+    )
+    return Decision(
+        passed=_passed(judged, evidence, 0),
+        score=_score(judged, evidence),
+        criteria=judged,
+        findings=(),
+        hidden=0,
     )
 
 

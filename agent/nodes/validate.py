@@ -5,13 +5,18 @@ Without a task the same way gives feedback: findings, and neither verdict nor sc
 
 from typing import Any, Final
 
-from agent.checks.verdict import Decision, decide, missing_verdicts
+from agent.checks.leak import without_leak
+from agent.checks.verdict import decide, missing_verdicts, to_verify
 from agent.context import AgentContext
-from agent.evidence import collect, in_words, summary, verdict_in_words
-from agent.job import SOBER, Job, ProvenanceFields, as_meta, ask_for, complain, provenance
+from agent.drafts import make_draft
+from agent.evidence import in_words, summary, verdict_in_words
+from agent.job import SOBER, Job, ProvenanceFields, added, as_meta, ask_for, complain, provenance
 from agent.outputs import Review
-from agent.sources import NOTHING, new_fence, numbered, source_lines
-from agent.state import AgentState, Json
+from agent.proposals import MODEL_CALLS, propose_examples, statement_hash
+from agent.sources import new_fence, numbered, source_lines
+from agent.state import AgentState, Json, Tokens
+from agent.submissions import task_text, with_evidence, with_proposed
+from agent.verification import confirm
 from agent.words import say
 from db.events import (
     AiFeedbackGenerated,
@@ -23,24 +28,42 @@ from db.events import (
     TaskValidated,
 )
 from tools.context import ToolContext
+from tools.dismissals import dismissed_fingerprints
 from tools.indexing import CODE_SNAPSHOT, TASK, snapshot_text
 from tools.schemas import SnapshotIn, SnapshotOut, TaskOut, Verdict
-from tools.snapshots import record_snapshot
+from tools.snapshots import latest_snapshot, record_snapshot
 from tools.tasks import apply_validation, get_task
 
 QUERY_CHARACTERS: Final = 400
+DEFAULT_HINT: Final = "concept"
+ANALOGUE: Final = "analogue"
 
 
 async def load(tools: ToolContext, request: Json) -> Json:
     """Read the task and its acceptance criteria; those of the goal ask for more than one task."""
+    dismissed = sorted(await dismissed_fingerprints(tools))
     if request.get("task_id") is None:
-        return {"task": None, "criteria": []}
+        return {"task": None, "criteria": [], "previous": None, "dismissed": dismissed}
     task = await get_task(tools, request["task_id"])
+    previous = await latest_snapshot(tools, task.id)
     criteria = [str(text) for text in _list(task.metadata.get("acceptance_criteria"))]
     return {
-        "task": {"id": task.id, "title": task.title, "description": task.description or ""},
+        "task": {
+            "id": task.id,
+            "title": task.title,
+            "description": task.description or "",
+            "proposed": task.metadata.get("proposed_examples"),
+        },
         "criteria": criteria,
         "without_sources": [task.id],
+        "dismissed": dismissed,
+        "previous": None
+        if previous is None
+        else {
+            "code_snapshot_id": previous.id,
+            "issues": previous.issues_found,
+            "runs": previous.metadata.get("runs", []),
+        },
     }
 
 
@@ -55,14 +78,10 @@ def query(request: Json, subject: Json) -> str:
 async def answer(state: AgentState, context: AgentContext) -> AgentState:
     """Collect the evidence, then ask the model to explain it and to judge each criterion."""
     request, subject, language = state["request"], state["subject"], state["language"]
-    task = subject["task"]
-    criteria = subject["criteria"]
-    if task and not criteria:
-        criteria = [say(language, "whole_task")]
-    facts = subject.get("facts")
-    if facts is None:
-        texts = [task["title"], task["description"], *criteria] if task else []
-        facts = await collect(request["code"], request["programming_language"], task_texts=texts)
+    if subject.get("facts") is None:
+        subject, tokens = await gather(state, context)
+        state = {**state, "subject": subject, "tokens": tokens}
+    facts, criteria = subject["facts"], subject["criteria"]
 
     change = await ask_for(
         Review,
@@ -70,7 +89,7 @@ async def answer(state: AgentState, context: AgentContext) -> AgentState:
         context,
         values={
             "fence": new_fence(),
-            "task": f"{task['title']}. {task['description']}" if task else NOTHING,
+            "task": task_text(subject["task"]),
             "criteria": numbered(criteria),
             "file_path": request["file_path"],
             "programming_language": request["programming_language"],
@@ -78,6 +97,7 @@ async def answer(state: AgentState, context: AgentContext) -> AgentState:
             "evidence": in_words(facts, language),
             "verdict": verdict_in_words(facts, language),
             "sources": source_lines(state["sources"]),
+            "hint": say(language, f"hint_{request.get('hint') or DEFAULT_HINT}"),
         },
         scripted={
             "criteria": len(criteria),
@@ -86,23 +106,72 @@ async def answer(state: AgentState, context: AgentContext) -> AgentState:
         },
         temperature=SOBER,
     )
-    change["subject"] = {**subject, "facts": facts, "criteria": criteria}
+    change["subject"] = subject
     return change
+
+
+async def gather(state: AgentState, context: AgentContext) -> tuple[Json, Tokens]:
+    """Return the subject with its evidence and its criteria, and what the run has cost by now.
+
+    Where the task has no examples that can be run, the model's own solutions of the statement make
+    some, once for each statement.
+    """
+    request, tokens = state["request"], state["tokens"]
+    subject = await with_evidence(request, state["subject"], state["language"])
+    statement = subject["open_statement"]
+    if statement is None:
+        return subject, tokens
+    language = request["programming_language"]
+    found, usage = await propose_examples(statement, language, context)
+    proposed = {
+        "statement": statement_hash(statement, language),
+        "model": context.chat.name,
+        "examples": found,
+    }
+    subject = await with_proposed(request, subject, proposed)
+    return subject | {"proposed": proposed}, added(tokens, usage, calls=MODEL_CALLS)
 
 
 async def check(state: AgentState, context: AgentContext) -> AgentState:
     """Decide by evidence; a review that leaves out a criterion is sent back once."""
     review = Review.model_validate(state["answer"])
-    criteria = state["subject"]["criteria"]
+    subject = state["subject"]
+    criteria, facts = subject["criteria"], subject["facts"]
     missing = missing_verdicts(review, len(criteria))
     if missing:
         numbers = ", ".join(str(number) for number in missing)
         return complain(state, context, f"criteria: {numbers} ?")
 
-    facts = state["subject"]["facts"]
-    evidence = summary(facts)
-    decision = decide(review, evidence, criteria=len(criteria), code=facts["prompt_code"])
-    return AgentState(complaint=None, draft=_draft(state, review, decision))
+    evidence, code = summary(facts), facts["prompt_code"]
+    doubtful = to_verify(review, evidence, code=code)
+    confirmed, usage = await confirm(
+        doubtful,
+        context,
+        task=task_text(subject["task"]),
+        code=code,
+        programming_language=state["request"]["programming_language"],
+    )
+    decision = decide(review, evidence, criteria=len(criteria), code=code, confirmed=confirmed)
+    feedback, next_step = _without_solution(review, state)
+    draft = make_draft(state, decision, feedback=feedback, next_step=next_step)
+    return AgentState(
+        complaint=None,
+        draft=draft,
+        tokens=added(state["tokens"], usage, calls=1 if doubtful else 0),
+    )
+
+
+def _without_solution(review: Review, state: AgentState) -> tuple[str, str]:
+    """Return the review's words without code that solves the task.
+
+    A worked analogue is code of another problem: there only the learner's next step is looked at.
+    """
+    code, language = state["subject"]["facts"]["prompt_code"], state["language"]
+    next_step, _ = without_leak(review.next_step, code=code, language=language)
+    if state["request"].get("hint") == ANALOGUE:
+        return review.feedback, next_step
+    feedback, _ = without_leak(review.feedback, code=code, language=language)
+    return feedback, next_step
 
 
 async def persist(tools: ToolContext, state: AgentState, context: AgentContext) -> Json:
@@ -128,6 +197,7 @@ async def persist(tools: ToolContext, state: AgentState, context: AgentContext) 
                 "sha256": draft["sha256"],
                 "criteria": draft["criteria"],
                 "runs": draft["runs"],
+                "metrics": draft["metrics"],
                 "ai": as_meta(told),
             },
         ),
@@ -142,6 +212,7 @@ async def persist(tools: ToolContext, state: AgentState, context: AgentContext) 
             issues=draft["issues"],
             feedback=draft["feedback"],
             extra={"code_snapshot_id": snapshot.id, "criteria": draft["criteria"]},
+            meta=_kept(state["subject"]),
         )
     _record(tools, snapshot, updated, draft=draft, told=told)
     return {
@@ -150,6 +221,11 @@ async def persist(tools: ToolContext, state: AgentState, context: AgentContext) 
         "document_version": request.get("document_version"),
         **draft,
     }
+
+
+def _kept(subject: Json) -> Json:
+    proposed = subject.get("proposed")
+    return {} if proposed is None else {"proposed_examples": proposed}
 
 
 def _record(
@@ -210,44 +286,6 @@ def _record(
         tools.record(TaskCompleted(validation_score=score, **about))
     elif passed is False:
         tools.record(TaskFailed(code_snapshot_id=snapshot.id, validation_score=score, **about))
-
-
-def _draft(state: AgentState, review: Review, decision: Decision) -> Json:
-    facts, language = state["subject"]["facts"], state["language"]
-    syntax = [
-        {
-            "kind": "syntax",
-            "severity": "high",
-            "start_line": problem["start_line"],
-            "end_line": problem["end_line"],
-            "problem": problem["message"],
-        }
-        for problem in facts["syntax"]["problems"]
-    ]
-    verdict = {True: "verdict_passed", False: "verdict_failed", None: "verdict_open"}
-    judged_as_task = state["subject"]["task"] is not None
-    opening = [say(language, verdict[decision.passed])] if judged_as_task else []
-    return {
-        "passed": decision.passed if judged_as_task else None,
-        "score": decision.score if judged_as_task else None,
-        "issues": syntax + [vars(finding) for finding in decision.findings],
-        "hidden_findings": decision.hidden,
-        "criteria": [
-            {
-                "text": state["subject"]["criteria"][judged.number],
-                "verdict": judged.state,
-                "why": judged.why,
-                "basis": judged.basis,
-            }
-            for judged in decision.criteria
-        ],
-        "runs": facts["runs"],
-        "evidence": in_words(facts, language),
-        "feedback": "\n\n".join([*opening, in_words(facts, language), review.feedback]),
-        "next_step": review.next_step,
-        "sha256": facts["sha256"],
-        "lines": facts["lines"],
-    }
 
 
 def _list(value: Any) -> list[Any]:

@@ -3,10 +3,13 @@
 No database connection is held while the model talks: the graph opens its own short transactions.
 """
 
+import json
+from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import Header, Request
+from fastapi import Header, Request, Response
 
+from agent.facts_only import check_facts
 from agent.run import run_job
 from agent.state import JobName
 from api.agent_schemas import (
@@ -21,12 +24,25 @@ from api.agent_schemas import (
 )
 from api.deps import CurrentUser, EntityId, find_services, make_router
 from api.problems import problems
+from api.sarif import MEDIA_TYPE, prefers_sarif, to_sarif
 
 MODEL_CODES: Final = {
     422: "VALIDATION, TEXT_INVALID, TOO_DEEP, LLM_REFUSED, AGENT_STEP_LIMIT, IDEMPOTENCY_MISMATCH",
     504: "LLM_TIMEOUT",
 }
 RESPONSES: Final = problems(404, 413, 422, 502, 504, codes=MODEL_CODES)
+_SARIF: Final = {
+    MEDIA_TYPE: {"schema": {"type": "object", "description": "SARIF 2.1.0", "title": "SarifLog"}}
+}
+CODE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    **RESPONSES,
+    201: {
+        "description": "The answer of `mode` full, and what it stored. "
+        "`Accept: application/sarif+json` gives it as SARIF 2.1.0",
+        "content": _SARIF,
+    },
+}
+FACTS_ONLY: Final = "The answer of `mode` facts: nothing was stored. Also as SARIF"
 
 router = make_router("/v1", tag="agent")
 
@@ -60,24 +76,38 @@ async def break_down_goal(
     return BreakdownOut.model_validate(answer)
 
 
-@router.post("/tasks/{task_id}/validate", status_code=201, responses=RESPONSES)
+@router.post(
+    "/tasks/{task_id}/validate",
+    status_code=201,
+    response_model=ValidateOut,
+    responses={
+        **CODE_RESPONSES,
+        200: {"model": ValidateOut, "description": FACTS_ONLY, "content": _SARIF},
+    },
+)
 async def validate_code(
     task_id: EntityId, body: CodeIn, user_id: CurrentUser, request: Request, key: Key = None
-) -> ValidateOut:
+) -> Response:
     """Judge code as the solution of a task: by its examples, run for real, then by review."""
-    asked = as_request(body, task_id=task_id)
-    answer = await _run(request, user_id, job="validate_code", asked=asked, key=key)
-    return ValidateOut.model_validate(answer)
+    answer = await _judge(request, user_id, body=body, task_id=task_id, key=key)
+    return _answer_in_kind(request, ValidateOut.model_validate(answer), body)
 
 
-@router.post("/feedback", status_code=201, responses=RESPONSES)
+@router.post(
+    "/feedback",
+    status_code=201,
+    response_model=ReviewOut,
+    responses={
+        **CODE_RESPONSES,
+        200: {"model": ReviewOut, "description": FACTS_ONLY, "content": _SARIF},
+    },
+)
 async def review_code(
     body: CodeIn, user_id: CurrentUser, request: Request, key: Key = None
-) -> ReviewOut:
+) -> Response:
     """Get feedback on code that belongs to no task: findings with exact lines, no verdict."""
-    asked = as_request(body, task_id=None)
-    answer = await _run(request, user_id, job="validate_code", asked=asked, key=key)
-    return ReviewOut.model_validate(answer)
+    answer = await _judge(request, user_id, body=body, task_id=None, key=key)
+    return _answer_in_kind(request, ReviewOut.model_validate(answer), body)
 
 
 async def _run(
@@ -87,3 +117,28 @@ async def _run(
     assert services.agent is not None, "the application was made without the agent"
     context = services.agent_context(user_id)
     return await run_job(services.agent.graph, context, job=job, request=asked, key=key)
+
+
+async def _judge(
+    request: Request, user_id: str, *, body: CodeIn, task_id: str | None, key: str | None
+) -> dict[str, Any]:
+    asked = as_request(body, task_id=task_id)
+    if body.mode == "full":
+        return await _run(request, user_id, job="validate_code", asked=asked, key=key)
+    services = find_services(request)
+    return await check_facts(partial(services.open_tools, user_id), asked)
+
+
+def _answer_in_kind(request: Request, answer: ReviewOut, body: CodeIn) -> Response:
+    """Return the answer as the caller can read it; 200 says that nothing was created."""
+    content, media_type = answer.model_dump_json(), "application/json"
+    if prefers_sarif(",".join(request.headers.getlist("accept"))):
+        version: str = request.app.version
+        log = to_sarif(answer.model_dump(), file_path=body.file_path, version=version)
+        content, media_type = json.dumps(log), MEDIA_TYPE
+    return Response(
+        content,
+        status_code=200 if answer.mode == "facts" else 201,
+        headers={"Vary": "Accept"},
+        media_type=media_type,
+    )

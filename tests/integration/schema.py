@@ -159,6 +159,15 @@ OUR_COLUMNS: Final[dict[str, Table]] = {
         "attempts": "integer not null default 0",
     },
     "erased_events": {"id": _ID, "erased_at": _CREATED},
+    "dismissed_findings": {
+        "id": _ID,
+        "user_id": _ID,
+        "fingerprint": "character(16) not null",
+        "rule": "character varying(200) not null",
+        "reason": "text not null",
+        "code_snapshot_id": _REFERENCE,
+        "created_at": _CREATED,
+    },
 }
 
 CONTRACT_INDEXES: Final[dict[str, Table]] = {
@@ -220,6 +229,11 @@ OUR_INDEXES: Final[dict[str, Table]] = {
     },
     "relay_claims": {"relay_claims_pkey": "unique btree (id)"},
     "erased_events": {"erased_events_pkey": "unique btree (id)"},
+    "dismissed_findings": {
+        "dismissed_findings_pkey": "unique btree (id)",
+        "dismissed_findings_user_id_fingerprint_key": "unique btree (user_id, fingerprint)",
+        "idx_dismissed_findings_code_snapshot_id": "btree (code_snapshot_id)",
+    },
     "embeddings": {
         "idx_embeddings_search": "gin (search)",
         "idx_embeddings_model": "btree (model, id)",
@@ -258,12 +272,17 @@ CONTRACT_REFERENCES: Final[dict[str, Table]] = {
 
 OUR_REFERENCES: Final[dict[str, Table]] = {
     "operations": {"user_id": "users(id) ON DELETE CASCADE"},
+    "dismissed_findings": {
+        "user_id": "users(id) ON DELETE CASCADE",
+        "code_snapshot_id": "code_snapshots(id) ON DELETE SET NULL",
+    },
 }
 
 UNIQUE_CONSTRAINTS: Final = {
     "idx_users_email",
     "idx_users_username",
     "embeddings_entity_type_entity_id_chunk_key",
+    "dismissed_findings_user_id_fingerprint_key",
 }
 
 ENUMS: Final[dict[str, str]] = {

@@ -7,7 +7,7 @@ import httpx
 import pytest
 import respx
 
-from tests.agents import COMPLETIONS, said, suggested
+from tests.agents import COMPLETIONS, answering, said, suggested
 from tests.service import Service, fill_pending
 from tools.embedding_models import ScriptedEmbeddings
 
@@ -189,8 +189,16 @@ async def test_wrong_code_fails_its_task_by_a_run_example(scripted: Service) -> 
             "expected": "8",
             "got": "5",
             "detail": answer["runs"][0]["detail"],
+            "origin": "task",
+            "strength": "strong",
+            "runner": "monty",
+            "votes": None,
+            "solutions": None,
         }
     ]
+    assert (answer["mode"], answer["model"]) == ("full", "scripted-tutor-1")
+    assert answer["metrics"]["functions"] == 1
+    assert isinstance(answer["unavailable"], list)
     assert answer["task"]["status"] == "failed"
     result = answer["task"]["validation_result"]
     assert (result["passed"], result["score"], result["issues"]) == (False, 0.0, [])
@@ -234,16 +242,14 @@ async def test_feedback_without_a_task_gives_findings_and_no_verdict(
         "severity": "high",
     }
     invented = {**finding, "quote": "this line is not there"}
-    httpx2_mock.post(COMPLETIONS).mock(
-        return_value=said(
-            {
-                "criteria": [],
-                "findings": [finding, invented],
-                "feedback": "Mira la suma.",
-                "next_step": "Prueba con 4",
-            }
-        )
-    )
+    review = {
+        "criteria": [],
+        "findings": [finding, invented],
+        "feedback": "Mira la suma.",
+        "next_step": "Prueba con 4",
+    }
+    confirmed = {"trace": "doble(4) da 5, y no 8", "is_mistake": "yes"}
+    httpx2_mock.post(COMPLETIONS).mock(side_effect=answering(Review=review, SecondLook=confirmed))
 
     answer = (await ana.client.post("/v1/feedback", json=code(WRONG))).json()
 
@@ -251,6 +257,32 @@ async def test_feedback_without_a_task_gives_findings_and_no_verdict(
     assert [(one["start_line"], one["end_line"]) for one in answer["issues"]] == [(2, 2)]
     assert answer["hidden_findings"] == 1
     assert await ana.event_types() == ["code.submitted", "code.reviewed", "ai.feedback_generated"]
+
+
+@pytest.mark.parametrize("said_of_it", ["no", "unsure"])
+async def test_a_grave_finding_that_a_second_look_does_not_confirm_is_hidden(
+    remote: Service, httpx2_mock: respx.Router, said_of_it: str
+) -> None:
+    ana = await remote.sign_in("ana")
+    finding = {
+        "quote": "return n + 1",
+        "problem": "suma uno",
+        "trigger": "doble(4) da 5",
+        "kind": "essential",
+        "severity": "high",
+    }
+    review = {
+        "criteria": [],
+        "findings": [finding],
+        "feedback": "Mira la suma.",
+        "next_step": "x 4",
+    }
+    look = {"trace": "doble(4) da 5", "is_mistake": said_of_it}
+    httpx2_mock.post(COMPLETIONS).mock(side_effect=answering(Review=review, SecondLook=look))
+
+    answer = (await ana.client.post("/v1/feedback", json=code(WRONG))).json()
+
+    assert (answer["issues"], answer["hidden_findings"]) == ([], 1)
 
 
 def record_embedded_texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 import respx
 
-from tests.agents import COMPLETIONS, completion, said, suggested
+from tests.agents import COMPLETIONS, completion, said, shape_of, suggested
 from tests.service import Learner, Service
 
 WISH = {"wish": "Quiero probar mi API", "count": 2}
@@ -104,8 +104,9 @@ async def test_a_review_that_leaves_out_a_criterion_is_sent_back_then_refused(
         json={"file_path": "a.py", "programming_language": "python", "code": "x = 1\n"},
     )
 
+    asked = [shape_of(call.request) for call in route.calls]
     assert (answer.status_code, answer.json()["code"]) == (502, "LLM_BAD_OUTPUT")
-    assert route.call_count == 2
+    assert asked.count("Review") == 2
     assert await remote.count("select count(*) from code_snapshots") == 0
 
 

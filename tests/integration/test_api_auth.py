@@ -37,6 +37,9 @@ def _requests() -> Iterator[tuple[str, str]]:
     yield "POST", "/v1/goals/x/breakdown"
     yield "POST", "/v1/tasks/x/validate"
     yield "POST", "/v1/feedback"
+    yield "POST", "/v1/snapshots/x/dismissals"
+    yield "GET", "/v1/dismissals"
+    yield "DELETE", "/v1/dismissals/x"
 
 
 @pytest.mark.parametrize(("method", "path"), list(_requests()))

@@ -20,7 +20,7 @@ from tests.integration.conftest import StartAlembic
 ADVISORY_KEY = 1_735_352_684
 TABLES = {
     *{"users", "courses", "goals", "tasks", "code_snapshots", "events", "embeddings"},
-    *{"operations", "parquet_batches", "erased_events"},
+    *{"operations", "parquet_batches", "erased_events", "dismissed_findings"},
     *{"checkpoints", "checkpoint_blobs", "checkpoint_writes", "checkpoint_migrations"},
 }
 PATIENCE = 60

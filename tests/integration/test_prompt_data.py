@@ -8,7 +8,7 @@ import respx
 
 from agent.sources import SOURCE_TOKENS
 from agent.token_budget import estimate_tokens
-from tests.agents import COMPLETIONS, said, suggested
+from tests.agents import COMPLETIONS, answering, said, suggested
 from tests.service import Learner, Service, fill_pending
 
 WISH = {"wish": "Quiero probar mi API", "count": 1}
@@ -100,7 +100,10 @@ async def test_a_chat_token_in_code_is_disarmed_and_its_line_can_still_be_quoted
         "feedback": "Mira la línea.",
         "next_step": "Sigue",
     }
-    route = httpx2_mock.post(COMPLETIONS).mock(return_value=said(review))
+    look = {"trace": "saludo() da otra cosa", "is_mistake": "yes"}
+    route = httpx2_mock.post(COMPLETIONS).mock(
+        side_effect=answering(Review=review, SecondLook=look)
+    )
 
     answer = await ana.client.post(
         "/v1/feedback",
@@ -108,5 +111,6 @@ async def test_a_chat_token_in_code_is_disarmed_and_its_line_can_still_be_quoted
     )
 
     issues = answer.json()["issues"]
-    assert "<|im_start|>" not in route.calls.last.request.content.decode()
+    assert len(route.calls) == 2
+    assert not any("<|im_start|>" in call.request.content.decode() for call in route.calls)
     assert [(one["start_line"], one["end_line"]) for one in issues] == [(2, 2)]

@@ -9,7 +9,7 @@ import pytest
 
 from evals.metrics import EXACT
 from evals.retrieval_cases import FOLDER, MAIN, OTHER, load_retrieval_set, read_lines
-from tools.analysis.secrets import redact
+from tools.analysis.facts.secrets import redact
 
 CASES = load_retrieval_set()
 MAINS = [document for document in CASES.documents if document.owner == MAIN]

@@ -1,10 +1,11 @@
+import base64
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.analysis.secrets import Secret, redact, strip_invisible
+from tools.analysis.facts.secrets import Secret, find_secrets, redact
 
 CANARY = "q7Zp2LxV9sT4wK8nR3mB"
 HEX = "9f86d081884c7d659a2feaa0c55ad015"
@@ -22,6 +23,10 @@ TOKENS = {
     "huggingface-token": "hf_" + "a1B2c3" * 6,
     "sendgrid-key": f"SG.{CANARY}.{CANARY}",
     "databricks-token": "dapi" + HEX,
+    "twilio-key": "SK" + HEX,
+    "mailgun-key": "key-" + HEX,
+    "api-token": "hvs." + CANARY,
+    "telegram-token": "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
     "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
 }
 FORMATS = [
@@ -55,7 +60,29 @@ FORMATS = [
     "AccountName=x;AccountKey={}" + "A" * 30 + "==",
     'login(user="me", password="{}")',
     'if token == "{}": pass',
+    'const apiKey string = "{}"',
+    'let token: &str = "{}";',
+    'var pwd = @"{}";',
+    "ENV API_KEY {}",
+    "CREATE USER me IDENTIFIED BY '{}';",
+    'std::string password{{"{}"}};',
+    "mysql -u root -p{} db",
+    "sshpass -p {} ssh host",
+    '<add key="ApiSecret" value="{}"/>',
+    'process.env.TOKEN || "{}"',
+    'requests.get(url, auth=("me", "{}"))',
+    'password = (\n    "{}"\n)',
+    'password = \\\n    "{}"',
+    'password = """{}"""',
+    '"{{\\"password\\": \\"{}\\"}}"',
+    'key = b"{}"',
+    "postgresql://u:p@{}@host/db",
+    "pass\u200bword = '{}'",
+    "https://x.blob.core.windows.net/c?sv=1&sig={0}{0}&se=2",
+    "https://discord.com/api/webhooks/123/{0}{0}{0}",
+    "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n{}",
 ]
+PRAGMAS = "  # nosec  # noqa: S105  # pragma: allowlist secret  gitleaks:allow  NOSONAR"
 
 
 @pytest.mark.parametrize("kind", TOKENS)
@@ -72,6 +99,35 @@ def test_a_random_value_is_hidden_wherever_it_is_given_to_a_secret_name(form: st
 
     assert CANARY not in redacted.text
     assert len(redacted.found) == 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_pragma_switches_redaction_off(form: str) -> None:
+    text = f"x = 1\n{form.format(CANARY)}\n{PRAGMAS}\n"
+
+    redacted = redact(text)
+
+    assert CANARY not in redacted.text
+    assert redacted.text.count("\n") == text.count("\n")
+
+
+def test_a_token_inside_of_base64_is_hidden() -> None:
+    encoded = base64.b64encode(f"token: {TOKENS['github-token']}\n".encode()).decode()
+
+    assert encoded not in redact(f"data: {encoded}\n").text
+
+
+def test_an_invisible_character_does_not_save_a_key() -> None:
+    redacted = redact("x = 'AKIA\u200bIOSFODNN7EXAMPLE'")
+
+    assert redacted.text == "x = '<secret:1:aws-key>'"
+
+
+def test_a_fact_names_the_kind_and_the_line_and_never_the_value() -> None:
+    (fact,) = find_secrets(f"x = 1\npassword = '{CANARY}'\n")
+
+    assert (fact.rule, fact.line, fact.severity) == ("secrets/password", 2, "high")
+    assert CANARY not in repr(fact)
 
 
 @pytest.mark.parametrize(
@@ -170,19 +226,3 @@ def test_no_neighbour_brings_a_secret_back(forms: list[str]) -> None:
 @pytest.mark.parametrize("value", ["$ecr3t-Pa55word", "%7Bq9zL2#", "p@ss:w0rd!", "{x}q7Z2-V9s"])
 def test_a_value_of_unusual_form_is_hidden(value: str) -> None:
     assert value not in redact(f"DB_PASSWORD = '{value}'").text
-
-
-def test_invisible_characters_are_dropped_and_named() -> None:
-    text, names = strip_invisible("if a\u202e:\u200b # \U000e0041ok\ufeff\u200b\n\tñ é 🙂\r\n")
-
-    assert text == "if a: # ok\n\tñ é 🙂\r\n"
-    assert names == (
-        "U+202E RIGHT-TO-LEFT OVERRIDE",
-        "U+200B ZERO WIDTH SPACE",
-        "U+E0041 TAG CHARACTER",
-        "U+FEFF ZERO WIDTH NO-BREAK SPACE",
-    )
-
-
-def test_visible_text_is_left_as_it_is() -> None:
-    assert strip_invisible("año 你好 🙂 — ok\n") == ("año 你好 🙂 — ok\n", ())

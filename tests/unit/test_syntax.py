@@ -1,6 +1,10 @@
+import re
 import subprocess
 import sys
 import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +13,7 @@ from hypothesis import strategies as st
 from tools.analysis import syntax
 from tools.analysis.syntax import (
     MAX_CHARACTERS,
+    MAX_PROBLEMS,
     SyntaxProblem,
     SyntaxReport,
     check_syntax,
@@ -77,6 +82,55 @@ BROKEN = {
     "css": ".a { color: ; } }\n",
     "sql": "SELECT FROM WHERE x = ;\n",
 }
+
+
+SAMPLES = Path(__file__).parent.parent / "syntax_samples"
+_SAMPLE = re.compile(r"^=== (sound|broken): (.*)\n((?:(?!=== ).*\n)*)", re.MULTILINE)
+
+
+def samples(kind: str) -> list[Any]:
+    """List the samples of a kind, each with its language, under its name."""
+    return [
+        pytest.param(path.stem, code, id=f"{path.stem}: {name}")
+        for path in sorted(SAMPLES.glob("*.txt"))
+        for found, name, code in _SAMPLE.findall(path.read_text())
+        if found == kind
+    ]
+
+
+@pytest.mark.parametrize(("language", "code"), samples("sound"))
+def test_a_sound_sample_is_not_accused(language: str, code: str) -> None:
+    report = check_syntax(code, language)
+
+    assert report.problems == ()
+    assert report.checked or "may not know" in str(report.reason)
+
+
+@pytest.mark.parametrize(("language", "code"), samples("broken"))
+def test_a_broken_sample_is_found_out(language: str, code: str) -> None:
+    report = check_syntax(code, language)
+
+    assert report.problems
+    assert all(1 <= one.line <= one.end_line <= code.count("\n") + 1 for one in report.problems)
+
+
+def test_every_language_has_samples() -> None:
+    counted = Counter(param.values[0] for kind in ("sound", "broken") for param in samples(kind))
+
+    assert {language for language in SOUND if counted[language] < 13} <= {"tsx"}
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [("ruby", "end " * 20_000), ("rust", "fn f(x){}\n" * 8_000), ("javascript", "(" * 200_000)],
+)
+def test_many_errors_do_not_take_longer_than_a_few(language: str, code: str) -> None:
+    started = time.monotonic()
+
+    report = check_syntax(code, language)
+
+    assert time.monotonic() - started < 4
+    assert 0 < len(report.problems) <= MAX_PROBLEMS
 
 
 @pytest.mark.parametrize("language", SOUND)

@@ -2,7 +2,13 @@
 
 from typing import Literal
 
-from agent.checks.verdict import Evidence, decide, missing_verdicts
+from agent.checks.verdict import (
+    Evidence,
+    decide,
+    decide_by_evidence,
+    missing_verdicts,
+    to_verify,
+)
 from agent.outputs import CriterionVerdict, Review, ReviewFinding
 
 CODE = "def doble(n):\n    return n + n\n"
@@ -58,11 +64,14 @@ def test_without_runs_a_rejection_that_points_at_no_line_is_unverified() -> None
     assert decision.score is None
 
 
-def test_without_runs_an_essential_finding_on_a_real_line_fails() -> None:
+def test_without_runs_an_essential_finding_fails_only_where_a_second_look_confirms_it() -> None:
     said = review("not_met", findings=[finding("return n + n")])
+    suspected = to_verify(said, evidence(), code=CODE)
 
-    decision = decide(said, evidence(), criteria=1, code=CODE)
+    unconfirmed = decide(said, evidence(), criteria=1, code=CODE)
+    decision = decide(said, evidence(), criteria=1, code=CODE, confirmed=frozenset(suspected))
 
+    assert (unconfirmed.passed, unconfirmed.findings, unconfirmed.hidden) == (None, (), 1)
     assert decision.passed is False
     assert [(one.start_line, one.end_line) for one in decision.findings] == [(2, 2)]
 
@@ -108,3 +117,21 @@ def test_the_number_of_findings_does_not_change_the_score() -> None:
 
 def test_a_criterion_without_a_verdict_is_named() -> None:
     assert missing_verdicts(review("met"), 3) == (2, 3)
+
+
+def test_what_runs_have_settled_is_not_looked_at_twice() -> None:
+    said = review("not_met", findings=[finding("return n + n")])
+
+    assert to_verify(said, evidence(passed=1), code=CODE) == ()
+    assert to_verify(said, evidence(failed=1), code=CODE) == ()
+
+
+def test_without_a_model_the_evidence_alone_decides() -> None:
+    passed = decide_by_evidence(evidence(passed=2), criteria=2, why="no model was asked")
+    failed = decide_by_evidence(evidence(passed=1, failed=1), criteria=0, why="-")
+    nothing = decide_by_evidence(evidence(), criteria=1, why="-")
+
+    assert (passed.passed, passed.score) == (True, 1.0)
+    assert [one.basis for one in passed.criteria] == ["unjudged", "unjudged"]
+    assert (failed.passed, failed.score) == (False, 0.5)
+    assert (nothing.passed, nothing.score) == (None, None)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from tools.analysis.expressions import silent_warnings
-from tools.analysis.grammar_limits import find_doubt
+from tools.analysis.examples.expressions import silent_warnings
+from tools.analysis.grammar_limits import find_doubt, find_imbalance, find_misfits, relax
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Tree
@@ -171,7 +171,7 @@ def _python_problem(error: SyntaxError, code: str) -> SyntaxProblem:
     count = len(split_lines(code))
     line = min(max(error.lineno or 1, 1), count)
     end_line = min(max(error.end_lineno or line, line), count)
-    return _problem(
+    return make_problem(
         code, line, column=max(error.offset or 1, 1), end_line=end_line, message=str(error.msg)
     )
 
@@ -179,7 +179,7 @@ def _python_problem(error: SyntaxError, code: str) -> SyntaxProblem:
 def _null_byte(code: str) -> SyntaxProblem:
     before = split_lines(code[: code.index("\0")])
     line = len(before)
-    return _problem(
+    return make_problem(
         code,
         line,
         column=len(before[-1]) + 1,
@@ -190,7 +190,7 @@ def _null_byte(code: str) -> SyntaxProblem:
 
 def _lone_surrogate(code: str, error: UnicodeEncodeError) -> SyntaxProblem:
     line = len(split_lines(code[: error.start]))
-    return _problem(code, line, column=1, end_line=line, message="a lone surrogate is not text")
+    return make_problem(code, line, column=1, end_line=line, message="a lone surrogate is not text")
 
 
 def _check_grammar(code: str, name: str) -> SyntaxReport:
@@ -206,18 +206,40 @@ def _check_grammar(code: str, name: str) -> SyntaxReport:
         if wider is not None and not wider.root_node.has_error:
             return SyntaxReport(name, True, None, ())
     if not tree.root_node.has_error:
-        return SyntaxReport(name, True, None, ())
+        misfits = find_misfits(name, tree)
+        return _report(
+            name, [_node_problem(node, code, data=data) for node in misfits[:MAX_PROBLEMS]]
+        )
+    relaxed = relax(name, code)
+    if relaxed is not None:
+        other = _parse(relaxed.encode("utf-8", "replace"), grammar)
+        if other is not None and not other.root_node.has_error:
+            return SyntaxReport(name, True, None, ())
+    return _judge_errors(tree, code, name=name, data=data)
+
+
+def _judge_errors(tree: "Tree", code: str, *, name: str, data: bytes) -> SyntaxReport:
     problems: list[SyntaxProblem] = []
     lines = split_lines(code)
     for node in _error_nodes(tree.root_node):
-        problem = _node_problem(node, code, data=data)
-        around = lines[max(problem.line - 2, 0) : problem.end_line]
-        doubt = find_doubt(name, code, lines=around)
-        if doubt is not None:
-            # One misread construct makes the grammar stumble over what follows it.
-            return _report(name, problems) if problems else SyntaxReport(name, False, doubt, ())
-        problems.append(problem)
+        one = _node_problem(node, code, data=data)
+        doubt = find_doubt(name, lines, first=one.line, last=one.end_line, message=one.message)
+        if doubt is None:
+            problems.append(one)
+            continue
+        # One misread construct makes the grammar stumble over what follows it.
+        place = find_imbalance(name, code) if not problems else None
+        if place is not None:
+            problems.append(_lone_bracket(code, place))
+        return _report(name, problems) if problems else SyntaxReport(name, False, doubt, ())
     return _report(name, problems)
+
+
+def _lone_bracket(code: str, place: int) -> SyntaxProblem:
+    before = split_lines(code[:place])
+    line, column = len(before), len(before[-1]) + 1
+    message = f"`{code[place]}` has no partner"
+    return make_problem(code, line, column=column, end_line=line, message=message)
 
 
 @cache
@@ -271,10 +293,13 @@ def _node_problem(node: "Node", code: str, *, data: bytes) -> SyntaxProblem:
         message = "unexpected end"
     inside = data[node.start_byte : node.end_byte].decode("utf-8", "replace").rstrip("\r\n")
     end_line = line + len(split_lines(inside)) - 1
-    return _problem(code, line, column=column, end_line=end_line, message=message)
+    return make_problem(code, line, column=column, end_line=end_line, message=message)
 
 
-def _problem(code: str, line: int, *, column: int, end_line: int, message: str) -> SyntaxProblem:
+def make_problem(
+    code: str, line: int, *, column: int, end_line: int, message: str
+) -> SyntaxProblem:
+    """Make a problem whose lines are inside of the code, with the text of its first line."""
     lines = split_lines(code)
     line = min(line, len(lines))
     text = lines[line - 1].strip()[:MAX_TEXT]

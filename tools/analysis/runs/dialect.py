@@ -8,7 +8,7 @@ silently ignore `__bool__`, `__ne__`, `__setattr__`; `round(x, n)` rounds the de
 import ast
 from dataclasses import dataclass
 
-from tools.analysis.expressions import silent_warnings
+from tools.analysis.examples.expressions import silent_warnings
 
 _SPECIAL_METHODS = frozenset(
     f"__{name}__"

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tools.analysis.dialect import Dialect
-from tools.analysis.examples import Example
-from tools.analysis.gaps import Failure, explain
+from tools.analysis.examples.finder import Example
+from tools.analysis.examples.literals import evaluate_literal
+from tools.analysis.runs.checker import CHECKER
+from tools.analysis.runs.dialect import Dialect
+from tools.analysis.runs.gaps import Failure, explain
+from tools.analysis.runs.program_io import judge_output
 
 if TYPE_CHECKING:
     from pydantic_monty import MontySession
@@ -22,107 +25,47 @@ Status = Literal["pass", "fail", "error", "timeout", "not_runnable"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one example showed; `not_runnable` says nothing about the code."""
+    """What one example showed in `runner`; `not_runnable` says nothing about the code."""
 
     example: Example
     status: Status
     expected: str | None
     got: str | None
     detail: str | None
+    runner: str = "monty"
 
 
 def make_outcome(
-    example: Example, status: Status, *, got: str | None = None, detail: str | None = None
+    example: Example,
+    status: Status,
+    *,
+    got: str | None = None,
+    detail: str | None = None,
+    runner: str = "monty",
 ) -> Outcome:
     """Make an outcome; what was expected is the example's."""
     expected = example.expected
     if example.raises is not None:
         expected = f"raises {example.raises}"
-    return Outcome(example, status, expected, got, detail)
+    return Outcome(example, status, expected, _clean(got), _clean(detail), runner)
 
 
-# Fed to the worker before the learner's code, which may redefine any built-in name.
-_CHECKER = """
-def show_NAME(value, R=repr, N=len):
-    try:
-        text = R(value)
-    except Exception:
+def _clean(text: str | None) -> str | None:
+    """Replace what no database stores: lone surrogates and null characters."""
+    if text is None:
         return None
-    return text if N(text) <= 400 else text[:397] + '...'
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
 
-def plain_NAME(value, most, T=type, N=len, STREAMS=(STREAM_NAMES)):
-    name = T(value).__name__
-    if not (name.endswith('iterator') or name.startswith('dict_') or name in STREAMS):
-        return value
-    items = []
-    for item in value:
-        items.append(item)
-        if N(items) > most:
-            break
-    return items
 
-def same_NAME(got, want, T=type, B=bool, I=int, F=float, C=complex, L=list, U=tuple, D=dict,
-              S=set, Z=frozenset, G=range, A=abs, M=max, N=len, X=isinstance, INF=float('inf')):
-    kind = T(want)
-    if kind in (B, I, F, C):
-        if T(got) not in (B, I, F, C):
-            return T(got).__name__ == 'Decimal' and got == want
-        if got == want or (T(got) in (B, I) and kind in (B, I)):
-            return got == want
-        if got != got and want != want:
-            return True
-        if A(got) == INF or A(want) == INF:
-            return False
-        try:
-            return A(got - want) <= M(1e-9 * M(A(got), A(want)), 1e-12)
-        except OverflowError:
-            return False
-    if want is None:
-        return got is None
-    if kind in (L, U, G):
-        items = plain_NAME(got, N(want))
-        if T(got) is not T(items) or T(items) is G or (kind is G and T(items) is L):
-            pass
-        elif T(items) is not kind and not (kind is U and X(items, U)):
-            return False
-        if N(items) != N(want):
-            return False
-        position = 0
-        for item in want:
-            if not same_NAME(items[position], item):
-                return False
-            position += 1
-        return True
-    if kind is D:
-        if not X(got, D) or N(got) != N(want):
-            return False
-        for key in want:
-            if key not in got or not same_NAME(got[key], want[key]):
-                return False
-        return True
-    if kind in (S, Z):
-        if T(got).__name__.startswith('dict_'):
-            got = S(got)
-        return T(got) in (S, Z) and got == want
-    return T(got) is kind and got == want
+# What `input` reads, without its prompt; monty has no EOFError, which another sandbox has.
+_INPUT = """
+lines_NAME = LINES
 
-def check_NAME(got, want, truth, B=bool, L=list, U=tuple, T=type, N=len):
-    name = T(got).__name__
-    if truth:
-        equal = B(got) == want
-    else:
-        if T(want) in (L, U):
-            got = plain_NAME(got, N(want))
-            if T(got) is L and T(want) is U and name != 'list':
-                got = U(got)
-        equal = same_NAME(got, want)
-    return (equal, got, name, T(want).__name__)
-""".replace(
-    "STREAM_NAMES",
-    "'accumulate', 'chain', 'combinations', 'combinations_with_replacement', 'compress', 'count', "
-    "'cycle', 'dropwhile', 'filterfalse', 'islice', 'pairwise', 'permutations', 'product', "
-    "'repeat', 'starmap', 'takewhile', 'zip_longest', 'batched', 'groupby'",
-)
+def input(prompt=''):
+    if not lines_NAME:
+        raise EOFError('EOF when reading a line')
+    return lines_NAME.pop(0)
+"""
 
 
 class Program:
@@ -138,10 +81,16 @@ class Program:
         self._feeds = 0
         self._source = ""
         self._alive = True
+        self._program_name = "submission"
+        self._printed = ""
 
     def run(self, examples: Sequence[Example], *, deadline: float) -> list[Outcome]:
         """Give outcomes in order, up to and including the first that costs the session."""
-        self._feed(_CHECKER.replace("NAME", self._name))
+        if examples[0].kind == "io":
+            return [self._run_whole(examples[0])]
+        ends = [number for number, example in enumerate(examples) if example.kind == "io"]
+        examples = examples[: ends[0]] if ends else examples
+        self._feed(CHECKER.replace("NAME", self._name))
         wants = [self._prepare(number, example) for number, example in enumerate(examples)]
         self._source = f"<python-input-{self._feeds}>"
         failure = self._attempt(f"{self._code}\nNone\n")
@@ -160,6 +109,24 @@ class Program:
                 break
         return outcomes
 
+    def _run_whole(self, example: Example) -> Outcome:
+        """Run the program with the example's input, and judge what it prints."""
+        lines = str(evaluate_literal(example.expression)).split("\n")
+        lines = lines[:-1] if lines[-1] == "" else lines
+        self._program_name = "__main__"
+        self._feed(_INPUT.replace("NAME", self._name).replace("LINES", repr(lines)))
+        self._source = f"<python-input-{self._feeds}>"
+        self._printed = ""
+        failure = self._attempt(f"{self._code}\nNone\n")
+        touched = f"the sandbox has no {self._touched[0]}" if self._touched else None
+        self._alive = False
+        if failure is not None and not isinstance(failure.exception, SystemExit):
+            return self._judge_failure(example, failure, loading=True)
+        status, got, detail = judge_output(example, self._printed)
+        if status == "fail" and touched is not None:
+            status, detail = "not_runnable", touched
+        return make_outcome(example, status, got=got, detail=detail)
+
     def _feed(self, code: str) -> object:
         from pydantic_monty import NOT_HANDLED, CollectString
 
@@ -168,12 +135,13 @@ class Program:
             return NOT_HANDLED
 
         self._feeds += 1
-        return self._session.feed_run(
-            code,
-            inputs={"__name__": "submission"},
-            print_callback=CollectString(max_bytes=MAX_PRINTED),
-            os=note,
-        )
+        printed = CollectString(max_bytes=MAX_PRINTED)
+        try:
+            return self._session.feed_run(
+                code, inputs={"__name__": self._program_name}, print_callback=printed, os=note
+            )
+        finally:
+            self._printed = printed.output
 
     def _attempt(self, code: str) -> Failure | None:
         from pydantic_monty import MontyError

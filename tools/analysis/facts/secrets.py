@@ -1,15 +1,23 @@
-"""Take secrets and invisible characters out of text before anybody else reads it.
+"""Take secrets out of text before anybody else reads it.
 
 The rules are our own and ignore every "allow" or "ignore" pragma: those belong to the author of
 the text, who may be careless with a real key.
 """
 
+import base64
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
+
+from tools.analysis.facts.fact import Fact, in_order
+from tools.analysis.facts.unicode import INVISIBLE, strip_invisible
+
+__all__ = ["Redacted", "Secret", "find_secrets", "redact", "strip_invisible"]
+
+ANALYZER: Final = "secrets"
 
 
 @dataclass(frozen=True)
@@ -36,9 +44,10 @@ def redact(text: str) -> Redacted:
     found: list[Secret] = []
     placeholders: dict[str, str] = {}
     position, line = 0, 1
-    for start, end, kind in _without_overlaps(text):
+    for start, end, kind in _spans(text):
         value = text[start:end]
-        placeholder = placeholders.setdefault(value, f"<secret:{len(placeholders) + 1}:{kind}>")
+        seen = INVISIBLE.sub("", value)
+        placeholder = placeholders.setdefault(seen, f"<secret:{len(placeholders) + 1}:{kind}>")
         breaks = _BREAK.findall(value)
         line += len(_BREAK.findall(text, position, start))
         found.append(Secret(kind, placeholder, line, line + len(breaks)))
@@ -47,27 +56,31 @@ def redact(text: str) -> Redacted:
     return Redacted("".join([*pieces, text[position:]]), tuple(found))
 
 
-def strip_invisible(text: str) -> tuple[str, tuple[str, ...]]:
-    """Drop characters that show nothing but steer a reader: bidi, zero-width, tags, controls.
+def find_secrets(code: str) -> tuple[Fact, ...]:
+    """List secrets as facts of the rules `secrets/<kind>`; a message never holds the value."""
+    return in_order(
+        Fact(
+            analyzer=ANALYZER,
+            rule=f"{ANALYZER}/{secret.kind}",
+            line=secret.line,
+            end_line=secret.end_line,
+            message=f"looks like a secret ({secret.kind}); hidden as {secret.placeholder}",
+            severity="high",
+        )
+        for secret in redact(code).found
+    )
 
-    Returns the text and the names of what was dropped, each once, in order of appearance.
-    """
-    names = dict.fromkeys(_name(mark) for mark in _INVISIBLE.findall(text))
-    return _INVISIBLE.sub("", text), tuple(names)
 
-
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5"
-    "\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
-    "\U000e0000-\U000e0fff]"
-)
-
-
-def _name(mark: str) -> str:
-    code = f"U+{ord(mark):04X}"
-    if 0xE0020 <= ord(mark) <= 0xE007F:
-        return f"{code} TAG CHARACTER"
-    return f"{code} {unicodedata.name(mark, 'CONTROL CHARACTER')}"
+def _spans(text: str) -> list[tuple[int, int, str]]:
+    """Find secrets in the text as it is after its invisible characters have been dropped."""
+    if not INVISIBLE.search(text):
+        return _without_overlaps(text)
+    places = [place for place, letter in enumerate(text) if not INVISIBLE.match(letter)]
+    visible = INVISIBLE.sub("", text)
+    return [
+        (places[start], places[end - 1] + 1, kind)
+        for start, end, kind in _without_overlaps(visible)
+    ]
 
 
 _BREAK = re.compile(r"\r\n|\n|\r")
@@ -100,7 +113,32 @@ _TOKENS = [
         ("pypi-token", r"\bpypi-[A-Za-z0-9_\-]{50,500}"),
         ("huggingface-token", r"\bhf_[A-Za-z0-9]{30,99}"),
         ("sendgrid-key", r"\bSG\.[A-Za-z0-9_\-]{16,64}\.[A-Za-z0-9_\-]{16,64}"),
-        ("telegram-token", r"\b\d{8,10}:AA[A-Za-z0-9_\-]{33}"),
+        ("telegram-token", r"\b\d{8,10}:AA[A-Za-z0-9_\-]{30,36}"),
+        (
+            "discord-token",
+            r"\b[MNO][A-Za-z0-9_\-]{22,27}\.[A-Za-z0-9_\-]{6}\.[A-Za-z0-9_\-]{26,40}",
+        ),
+        (
+            "webhook",
+            r"https://(?:\w{1,20}\.)?discord(?:app)?\.com/api/webhooks/\d{1,25}/[A-Za-z0-9_\-]{40,99}",
+        ),
+        ("twilio-key", r"\bSK[0-9a-f]{32}\b"),
+        ("twilio-key", r"\bAC[0-9a-f]{32}['\"]\s{0,9},\s{0,9}['\"](?P<secret>[0-9a-f]{32})\b"),
+        ("mailgun-key", r"\bkey-[0-9a-f]{32}\b"),
+        ("firebase-key", r"\bAAAA[A-Za-z0-9_\-]{7}:APA91b[A-Za-z0-9_\-]{60,200}"),
+        ("twitter-token", r"\bA{18,24}[A-Za-z0-9%]{40,120}"),
+        (
+            "api-token",
+            r"\b(?:hv[sb]\.|lin_api_|gsk_|xai-|r8_|PMAK-|ntn_|sbp_|pscale_(?:tkn|oauth|pw)_|ATATT3|nvapi-"
+            r"|dckr_(?:pat|oat)_|sq0(?:csp|atp)-|EAAC|glsa_|figd_|pplx-|tvly-|dp\.pt\.|rnd_|fo1_|dsk-)"
+            r"[A-Za-z0-9_\-.=]{20,255}",
+        ),
+        ("signature", r"[?&](?:sig|X-Amz-Signature)=(?P<secret>[A-Za-z0-9%+/=]{30,200})"),
+        ("npm-token", r"(?m)^[ \t]*(?://\S{1,200}:)?_auth[ \t]*=[ \t]*(?P<secret>\S{8,500})"),
+        (
+            "private-key",
+            r"\bPrivate-Lines: \d{1,4}\r?\n(?P<secret>(?:[A-Za-z0-9+/=]{10,80}(?:\r?\n)?){1,200})",
+        ),
         ("digitalocean-token", r"\bdo[opr]_v1_[a-f0-9]{64}"),
         ("shopify-token", r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
         ("databricks-token", r"\bdapi[a-f0-9]{32}"),
@@ -115,7 +153,7 @@ _TOKENS = [
         ),
         (
             "url-password",
-            r"\b[A-Za-z][A-Za-z0-9+.\-]{1,30}://[^\s:/@'\"<>]{0,100}:(?P<secret>[^\s/@'\"<>]{1,200})@",
+            r"\b[A-Za-z][A-Za-z0-9+.\-]{1,30}://[^\s:/@'\"<>]{0,100}:(?P<secret>[^\s/'\"<>]{1,200})@",
         ),
         (
             "authorization",
@@ -138,6 +176,15 @@ _TOKENS = [
         ),
         (
             "password",
+            r"\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n]{0,200}?\s-p(?P<secret>[^\s'\"]{4,100})",
+        ),
+        (
+            "password",
+            r"\b(?:sshpass\s{1,4}-p|redis-cli\b[^\n]{0,100}?\s-a)\s{0,4}['\"]?(?P<secret>[^\s'\"]{4,100})",
+        ),
+        ("password", r"(?i)\bIDENTIFIED\s{1,4}BY\s{1,4}['\"](?P<secret>[^'\"\n]{4,100})['\"]"),
+        (
+            "password",
             r"--(?:password|passwd|token|api-key|secret)[ =]['\"]?(?P<secret>[^\s'\"]{6,200})",
         ),
     )
@@ -152,24 +199,45 @@ _NAME = re.compile(
     r"(?:(?P<password>" + _PASSWORDS + r")|" + _KEYS + r")[A-Za-z0-9_\-]{0,30}", re.IGNORECASE
 )
 _VALUE = (
-    r"[ \t]{0,8}(?:[rRbBfFuU]{1,2}(?=['\"]))?"
-    r"(?:(?P<quote>['\"`])(?P<quoted>(?:\\.|(?!(?P=quote))[^\\\n]){4,500})(?P=quote)"
-    r"|(?P<bare>[^\s'\"`,;(){}\[\]<>#&]{8,500}))"
+    r"[ \t]{0,8}(?:\(?[ \t]{0,4}\\?\r?\n[ \t]{0,40}(?=[rRbBfFuU@$]{0,2}['\"]))?"
+    r"(?:(?:[rRbBfFuU]{1,2}|[@$]{1,2})(?=['\"]))?"
+    r"(?:(?P<quote>\\{0,3}(?:\"\"\"|'''|['\"`]))"
+    r"(?P<quoted>(?:(?!(?P=quote))(?:\\.|[^\\\n])){4,500})(?P=quote)"
+    r"|(?P<bare>[^\s'\"`,;(){}\[\]<>#&\\]{8,500}))"
 )
 # All are tried at every name: what looks like an annotation may itself be the value.
 _ASSIGNMENTS = tuple(
     re.compile(between + _VALUE)
     for between in (
-        r"['\"\])]{0,3}[ \t]{0,4}(?::=|=>|={1,3}|!=|:|,|>)",
-        r"(?:[ \t]{0,2}\(|[ \t]{1,3}(?=['\"]))",
-        r"[ \t]{0,4}:[ \t]{0,4}[A-Za-z_][\w.\[\]| ]{0,40}?[ \t]{0,4}=",
+        r"[\\'\"\])]{0,5}[ \t]{0,4}(?::=|=>|={1,3}|!=|:|,|>|\|\||\?\?|\bor\b)",
+        r"(?:[ \t]{0,2}[({]|[ \t]{1,3}(?=['\"]))",
+        r"[ \t]{0,4}:[ \t]{0,4}[A-Za-z_&][\w.\[\]|&' ]{0,40}?[ \t]{0,4}=",
+        r"[ \t]{1,4}[*\[\]]{0,3}[A-Za-z_][\w.]{0,40}[ \t]{1,4}=",
+        r"['\"][ \t]{1,4}value[ \t]{0,2}=",
     )
 )
+# The group `secret` is hidden where it looks random enough.
+_SUSPECTS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"(?i)\b\w{0,20}(?:auth|login|credentials?)\w{0,20}[ \t]{0,2}=?[ \t]{0,2}\("
+        r"\s{0,9}['\"][^'\"\n]{1,60}['\"]\s{0,9},\s{0,9}['\"](?P<secret>[^'\"\n]{6,200})['\"]",
+        r"(?im)^[ \t]{0,20}(?:ENV|setx?)[ \t]{1,4}\w{0,40}(?:pass|secret|token|key)\w{0,20}"
+        r"[ \t=]{1,4}['\"]?(?P<secret>[^\s'\"]{8,200})",
+        r"(?i)\b(?:key|iv|salt)[ \t]{0,4}=[ \t]{0,4}b['\"](?P<secret>[^'\"\n]{16,200})['\"]",
+        r"(?i)\b(?:b64decode|atob|decode_?base64|base64\.decode\w{0,10}|base64_decode"
+        r"|fromBase64String"
+        r"|Buffer\.from)\(\s{0,9}b?['\"](?P<secret>[A-Za-z0-9+/_\-=]{32,4000})['\"]",
+    )
+)
+_ENCODED = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{20,4000}={0,2}(?![A-Za-z0-9+/=])")
+_MAX_ENCODED = 200
 _KINDS = {kind for kind, _ in _TOKENS} | {"password", "token"}
 _PLACEHOLDER = re.compile(rf"<secret:\d{{1,6}}:(?:{'|'.join(sorted(_KINDS))})>")
 _CODE_AFTER = re.compile(r"[ \t]*[(\[]")
 _NOT_A_VALUE = re.compile(
-    r"(?:<.*>|\$\{.*\}|\$[A-Z_][A-Z0-9_]*|\{.*\}|%\(?\w*\)?[sd]|%[A-Z_]+%|\*+|[xX]{4,}|\.{3,}|<+)$"
+    r"(?:<.*>|\$\{.*\}|\$[A-Z_][A-Z0-9_]*|\{.*\}|%\(?\w*\)?[sd]|%[A-Z_]+%"
+    r"|[^\W\d_]+: ?|\w+=(?:True|False|None)|\*+|[xX]{4,}|\.{3,}|<+)$"
 )
 
 
@@ -179,7 +247,8 @@ def _without_overlaps(text: str) -> list[tuple[int, int, str]]:
     for earlier in _PLACEHOLDER.finditer(text):
         covered[earlier.start() : earlier.end()] = b"\1" * len(earlier[0])
     text = _PLACEHOLDER.sub(lambda earlier: "<" * len(earlier[0]), text)
-    for start, end, kind in (*_tokens(text), *_assignments(text)):
+    found = (*_tokens(text), *_assignments(text), *_suspects(text), *_encoded(text))
+    for start, end, kind in found:
         if start < end and not any(covered[start:end]):
             covered[start:end] = b"\1" * (end - start)
             taken.append((start, end, kind))
@@ -212,10 +281,32 @@ def _assignments(text: str) -> Iterator[tuple[int, int, str]]:
                 yield *match.span(group), kind
 
 
+def _suspects(text: str) -> Iterator[tuple[int, int, str]]:
+    for pattern in _SUSPECTS:
+        for match in pattern.finditer(text):
+            value = match["secret"]
+            if not _NOT_A_VALUE.match(value) and _is_random(value, least=2.75):
+                yield *match.span("secret"), "password"
+
+
+def _encoded(text: str) -> Iterator[tuple[int, int, str]]:
+    """Find base64 that hides one of the tokens above."""
+    for match, _ in zip(_ENCODED.finditer(text), range(_MAX_ENCODED), strict=False):
+        try:
+            inside = base64.b64decode(match[0] + "=" * (-len(match[0]) % 4)).decode("ascii")
+        except ValueError:
+            continue
+        if inside.isprintable() or "\n" in inside:
+            kind = next((kind for _, _, kind in _tokens(inside)), None)
+            if kind is not None:
+                yield *match.span(), kind
+
+
 def _is_bare_value(value: str) -> bool:
     """Tell a value of an `.env` or YAML file from a name or an attribute in code."""
     return any(letter.isdigit() for letter in value) and not re.fullmatch(
-        r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|[a-z]+(?:_[a-z0-9]+)*|[\d.\-+*/=]+", value
+        r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|[a-z]+(?:_[a-z0-9]+)*|[\d.\-+*/=]+|[A-Za-z_]\w*=-?\d+",
+        value,
     )
 
 

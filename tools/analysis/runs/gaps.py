@@ -8,7 +8,7 @@ import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tools.analysis.dialect import Dialect
+from tools.analysis.runs.dialect import Dialect
 
 if TYPE_CHECKING:
     from pydantic_monty import MontyError
@@ -22,11 +22,16 @@ _GAP_TEXTS = (
     "is not supported in this environment",
     "cannot convert 'list' object to bytes",
     "cannot create 'property' instances",
+    "expected str, bytes or os.PathLike object, not int",
+    "'module' object has no attribute",
 )
 _NO_NAME = re.compile(r"^name '(\w+)' is not defined")
 _NO_ATTRIBUTE = re.compile(r"^(?:type object )?'([\w.]+)' (?:object )?has no attribute '(\w+)'")
 _NO_MEMBER = re.compile(r"^module '[\w.]+' has no attribute")
-_NO_KEYWORD = re.compile(r"^([\w.]+)\(\) (?:got an unexpected keyword|takes no keyword)")
+_NO_ARGUMENT = re.compile(
+    r"^([\w.]+)\(\) (?:got an unexpected keyword|takes no keyword"
+    r"|takes (?:no|at most \w+|exactly \w+|from \w+ to \w+)(?: positional)? arguments?\b)"
+)
 
 _BUILTIN_NAMES = frozenset(dir(builtins)) | {"__builtins__", "__file__"}
 _TYPES: dict[str, type] = {
@@ -145,7 +150,7 @@ def _find_gap(
         gap = f"the sandbox has no {name}" if name in _BUILTIN_NAMES else None
     elif isinstance(exception, AttributeError):
         gap = _missing_attribute(text, defined)
-    elif isinstance(exception, TypeError) and (refused := _NO_KEYWORD.match(text)):
+    elif isinstance(exception, TypeError) and (refused := _NO_ARGUMENT.match(text)):
         ours = refused[1].rpartition(".")[2] in defined or refused[1] == "__init__"
         gap = None if ours else f"the sandbox's {refused[1]}() takes no such argument"
     return gap

@@ -1,0 +1,109 @@
+"""Examples for a task that has none: from the model's own solutions of the task's statement.
+
+The model is shown the statement and nothing else, never a submission. Its solutions are run, and
+what most of them agree on is an example. That is weaker evidence than the task's own words, and it
+is labelled so wherever it is shown.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+from pydantic import BaseModel
+
+from agent.answers import Answer, UnusableAnswer, Usage, ask
+from agent.context import AgentContext
+from agent.disarm import disarm
+from agent.outputs import ProposedCalls, Solution
+from agent.prompts import load_prompt
+from agent.sources import new_fence
+from agent.state import Json
+from tools.analysis.runs.consensus import agree
+from tools.errors import ModelRefused, ModelTimeout, ModelTruncated
+
+SOLUTIONS: Final = 5
+MODEL_CALLS: Final = SOLUTIONS + 1
+ANSWER_TOKENS: Final = 450
+VARIED: Final = 0.7
+SOBER: Final = 0.2
+PROMPTS: Final = ("solve_task", "propose_calls")
+
+T = TypeVar("T", bound=BaseModel)
+
+
+async def propose_examples(
+    statement: str, programming_language: str, context: AgentContext
+) -> tuple[list[Json], Usage]:
+    """Return examples for `statement` as JSON, and what the model calls cost.
+
+    Each has `expression`, `expected`, `votes`, `solutions` and `strength`. The list is empty where
+    the solutions do not agree on anything. Raises the errors of `agent.answers.ask` for a model
+    that cannot be reached.
+    """
+    about = (statement, programming_language, context)
+    solving = [
+        _ask(Solution, "solve_task", *about, sample=number) for number in range(1, SOLUTIONS + 1)
+    ]
+    proposed, solved = await asyncio.gather(
+        _ask(ProposedCalls, "propose_calls", *about), asyncio.gather(*solving)
+    )
+    usage = _total([each.usage for each in (*solved, proposed) if each is not None])
+    if proposed is None:
+        return [], usage
+    agreed = await agree(
+        [each.value.code for each in solved if each is not None],
+        programming_language,
+        calls=proposed.value.calls,
+    )
+    found = [
+        {
+            "expression": one.example.expression,
+            "expected": one.example.expected,
+            "votes": one.votes,
+            "solutions": one.solutions,
+            "strength": one.strength,
+        }
+        for one in agreed
+    ]
+    return found, usage
+
+
+def statement_hash(statement: str, programming_language: str) -> str:
+    """Return what tells whether kept examples still belong to a task."""
+    versions = "|".join(load_prompt(name, "en").version for name in PROMPTS)
+    return hashlib.sha256(f"{versions}|{programming_language}|{statement}".encode()).hexdigest()
+
+
+async def _ask(
+    shape: type[T],
+    prompt: str,
+    statement: str,
+    programming_language: str,
+    context: AgentContext,
+    *,
+    sample: int = 1,
+) -> Answer[T] | None:
+    """Return one answer; None where the model said something of no use: others may."""
+    messages = load_prompt(prompt, "en").messages(
+        fence=new_fence(), task=disarm(statement), programming_language=programming_language
+    )
+    try:
+        return await ask(
+            context.chat,
+            messages,
+            shape=shape,
+            max_tokens=ANSWER_TOKENS,
+            deadline=context.limits.call_seconds,
+            temperature=VARIED if shape is Solution else SOBER,
+            sample=sample,
+        )
+    except (UnusableAnswer, ModelTruncated, ModelRefused, ModelTimeout):
+        return None
+
+
+def _total(usages: Sequence[Usage]) -> Usage:
+    return Usage(
+        input_tokens=sum(each.input_tokens for each in usages),
+        output_tokens=sum(each.output_tokens for each in usages),
+    )

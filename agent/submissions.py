@@ -1,0 +1,47 @@
+"""A submission with what is known about it before any model is asked."""
+
+from agent.evidence import collect, run_proposed, summary
+from agent.proposals import statement_hash
+from agent.sources import NOTHING
+from agent.state import Json
+from agent.words import Language, say
+from tools.analysis.runs.sandbox import can_run
+
+
+async def with_evidence(request: Json, subject: Json, language: Language) -> Json:
+    """Return the subject with its `facts` and `criteria`.
+
+    `open_statement` is the task's statement where it has no examples that can be run and none are
+    kept from before: a model may propose some; else None.
+    """
+    code, programming_language = request["code"], request["programming_language"]
+    task, criteria = subject["task"], subject["criteria"]
+    texts = [task["title"], task["description"], *criteria] if task else []
+    if task and not criteria:
+        criteria = [say(language, "whole_task")]
+    facts = await collect(code, programming_language, task_texts=texts)
+    subject = {**subject, "facts": facts, "criteria": criteria, "open_statement": None}
+    broken = summary(facts).syntax_problems > 0
+    if not task or facts["runs"] or broken or not can_run(programming_language):
+        return subject
+    statement = "\n".join(texts)
+    kept = task["proposed"] or {}
+    if kept.get("statement") == statement_hash(statement, programming_language):
+        return await with_proposed(request, subject, kept)
+    return subject | {"open_statement": statement}
+
+
+async def with_proposed(request: Json, subject: Json, proposed: Json) -> Json:
+    """Return the subject with the runs of examples that a model has proposed."""
+    facts = await run_proposed(
+        subject["facts"],
+        request["code"],
+        request["programming_language"],
+        proposed=proposed["examples"],
+    )
+    return subject | {"facts": facts}
+
+
+def task_text(task: Json | None) -> str:
+    """Return a task as the model reads it."""
+    return f"{task['title']}. {task['description']}" if task else NOTHING

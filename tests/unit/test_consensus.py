@@ -1,0 +1,79 @@
+"""Examples from solutions that agree."""
+
+import asyncio
+
+from tools.analysis.runs.consensus import AgreedExample, agree
+
+RIGHT = (
+    "def total(xs):\n    return sum(xs)\n",
+    "def total(xs):\n    t = 0\n    for x in xs:\n        t += x\n    return t\n",
+    "from functools import reduce\ndef total(xs):\n    return reduce(lambda a, b: a + b, xs, 0)\n",
+)
+FORGETS_THE_LAST = "def total(xs):\n    return sum(xs[:-1])\n"
+BROKEN = "def total(xs:\n"
+RAISES = "def total(xs):\n    raise ValueError\n"
+
+
+def agreed(*solutions: str, calls: tuple[str, ...] = ("total([1, 2, 3])",)) -> dict[str, str]:
+    return {
+        one.example.expression: f"{one.example.expected} {one.strength}"
+        for one in run(solutions, calls)
+    }
+
+
+def run(solutions: tuple[str, ...], calls: tuple[str, ...]) -> tuple[AgreedExample, ...]:
+    return asyncio.run(agree(solutions, "python", calls=calls))
+
+
+def test_what_all_solutions_give_is_a_strong_example() -> None:
+    found = agreed(*RIGHT)
+
+    assert found["total([1, 2, 3])"] == "6 strong"
+    assert found["total([])"] == "0 strong"
+
+
+def test_one_of_four_may_differ_and_one_of_three_makes_it_nothing() -> None:
+    assert agreed(*RIGHT, FORGETS_THE_LAST)["total([1, 2, 3])"] == "6 strong"
+    assert "total([1, 2, 3])" not in agreed(*RIGHT[:2], FORGETS_THE_LAST)
+
+
+def test_two_of_five_that_differ_leave_a_weak_example() -> None:
+    found = agreed(*RIGHT, FORGETS_THE_LAST, "def total(xs):\n    return max(xs)\n")
+
+    assert found["total([1, 2, 3])"] == "6 weak"
+
+
+def test_solutions_that_cannot_be_run_do_not_vote() -> None:
+    assert agreed(*RIGHT, BROKEN, RAISES)["total([1, 2, 3])"] == "6 strong"
+
+
+def test_the_same_solution_found_three_times_has_three_votes() -> None:
+    assert agreed(RIGHT[0], RIGHT[0], RIGHT[0])["total([1, 2, 3])"] == "6 strong"
+
+
+def test_an_exception_is_nothing_to_agree_on() -> None:
+    assert agreed(*(code.replace("return", "raise ValueError #") for code in RIGHT)) == {}
+
+
+def test_calls_that_are_none_give_no_example() -> None:
+    assert run(RIGHT, ("total(xs)", "1 + 1", "")) == ()
+
+
+def test_what_tells_more_apart_comes_first() -> None:
+    found = run(RIGHT, ("total([0, 0])", "total([0])", "total([5])"))
+
+    first = [one.example.expected for one in found[:4]]
+    assert len(set(first)) == 4
+
+
+def test_javascript_solutions_agree_too() -> None:
+    solutions = (
+        "function f(a) { return a.map((x) => ({ v: x })); }",
+        "const f = (a) => a.map((x) => ({ v: x }));",
+        "function f(a) { const r = []; for (const x of a) r.push({ v: x }); return r; }",
+    )
+    found = asyncio.run(agree(solutions, "javascript", calls=["f([1])"]))
+
+    told = {one.example.expression: one.example.expected for one in found}
+    assert told["f([])"] == "[]"
+    assert told["f([1])"] == "[{v: 1}]"

@@ -1,0 +1,1 @@
+"""Examples: what a task says that a program gives."""

@@ -1,0 +1,101 @@
+"""Run an analyzer's program on hostile text: bounded in time and output, killed as a group."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import sysconfig
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tools.analysis.facts.fact import Unusable
+
+MAX_OUTPUT: Final = 4_000_000
+REAP_SECONDS: Final = 1.0
+
+# Nothing of ours is handed on: neither keys nor options of the programs (RUFF_CONFIG…).
+_ENVIRONMENT: Final = {"LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a program that ended by itself left: its exit code and its standard output."""
+
+    code: int
+    output: bytes
+
+
+def find_program(name: str) -> str:
+    """Return the path of a program, from our own environment first; Unusable where it is none."""
+    found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
+    if found is None:
+        raise Unusable(f"{name} is not installed")
+    return found
+
+
+async def run_program(
+    command: Sequence[str], *, stdin: bytes, folder: Path | None, seconds: float
+) -> Finished:
+    """Run a program in `folder` with `stdin`; Unusable after `seconds` or `MAX_OUTPUT` bytes.
+
+    When this returns, however it does, the program and those that it started are gone.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            cwd=folder,
+            env=_ENVIRONMENT,
+            start_new_session=True,
+        )
+    except (OSError, NotImplementedError) as error:
+        raise Unusable(f"cannot be started: {error}") from error
+    finished = False
+    try:
+        async with asyncio.timeout(seconds):
+            _, output = await asyncio.gather(_write(process, stdin), _read(process))
+            code = await process.wait()
+        finished = True
+        return Finished(code, output)
+    except TimeoutError:
+        raise Unusable(f"took longer than {seconds:g} s") from None
+    finally:
+        if not finished:
+            await _end(process)
+
+
+async def _write(process: asyncio.subprocess.Process, data: bytes) -> None:
+    if process.stdin is None:
+        return
+    with suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(data)
+        await process.stdin.drain()
+    process.stdin.close()
+
+
+async def _read(process: asyncio.subprocess.Process) -> bytes:
+    output = bytearray()
+    while process.stdout is not None and (piece := await process.stdout.read(65_536)):
+        output += piece
+        if len(output) > MAX_OUTPUT:
+            raise Unusable(f"said more than {MAX_OUTPUT} bytes")
+    return bytes(output)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+    try:
+        await asyncio.wait_for(process.wait(), REAP_SECONDS)
+    except TimeoutError:
+        # A grandchild that left the group holds the pipes; `wait` waits for those too.
+        process._transport.close()  # type: ignore[attr-defined] # asyncio has no public way

@@ -1,0 +1,1 @@
+"""Programs that are run, away from this process."""
