@@ -8,6 +8,7 @@ import pytest
 import respx
 
 from tests.agents import COMPLETIONS, answering, said, suggested
+from tests.secret_samples import CANARY, FORMATS, TOKENS
 from tests.service import Service, fill_pending
 from tools.embedding_models import ScriptedEmbeddings
 
@@ -312,6 +313,36 @@ async def test_a_secret_in_the_code_reaches_neither_the_chat_model_nor_the_embed
     assert key not in route.calls.last.request.content.decode()
     assert asked_for_vectors
     assert not [text for text in asked_for_vectors if key in text]
+
+
+async def test_no_secret_of_fifty_forms_leaves_with_any_request_about_a_task(
+    remote: Service, httpx2_mock: respx.Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await remote.sign_in("ana")
+    task = await ana.make("tasks", title="Doblar", description="Escribe doble(n).")
+    lines = [form.format(CANARY) + "  # noqa: S105  # nosec" for form in FORMATS]
+    submission = "\n".join([*lines, *(f"t = '{token}'" for token in TOKENS.values())])
+    review = {
+        "criteria": [{"number": 1, "verdict": "met", "why": "lo hace"}],
+        "findings": [],
+        "feedback": "Está bien así.",
+        "next_step": "Sigue",
+    }
+    route = httpx2_mock.post(COMPLETIONS).mock(side_effect=answering(Review=review))
+    asked_for_vectors = record_embedded_texts(monkeypatch)
+
+    answer = await ana.client.post(
+        f"/v1/tasks/{task['id']}/validate",
+        json=code(submission, programming_language="yaml", file_path="secrets.yaml"),
+    )
+
+    sent = [call.request.content.decode() for call in route.calls] + asked_for_vectors
+    stored = await ana.client.get(f"/v1/snapshots/{answer.json()['code_snapshot_id']}")
+    assert len(FORMATS) >= 30
+    assert route.call_count >= 1
+    assert [text for text in sent if CANARY in text] == []
+    assert [token for token in TOKENS.values() if any(token in text for text in sent)] == []
+    assert stored.json()["code_content"] == submission
 
 
 async def test_no_connection_is_held_while_the_model_talks(

@@ -5,83 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.secret_samples import CANARY, FORMATS, HEX, TOKENS
 from tools.analysis.facts.secrets import Secret, find_secrets, redact
 
-CANARY = "q7Zp2LxV9sT4wK8nR3mB"
-HEX = "9f86d081884c7d659a2feaa0c55ad015"
-
-TOKENS = {
-    "aws-key": "AKIAIOSFODNN7EXAMPLE",
-    "github-token": "ghp_" + "a1B2c3" * 6,
-    "gitlab-token": "glpat-" + CANARY,
-    "slack-token": "xoxb-123456789012-" + CANARY,
-    "stripe-key": "sk_live_" + CANARY,
-    "openai-key": "sk-proj-" + CANARY + CANARY,
-    "anthropic-key": "sk-ant-api03-" + CANARY,
-    "google-key": "AIza" + "SyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY",
-    "npm-token": "npm_" + "a1B2c3" * 6,
-    "huggingface-token": "hf_" + "a1B2c3" * 6,
-    "sendgrid-key": f"SG.{CANARY}.{CANARY}",
-    "databricks-token": "dapi" + HEX,
-    "twilio-key": "SK" + HEX,
-    "mailgun-key": "key-" + HEX,
-    "api-token": "hvs." + CANARY,
-    "telegram-token": "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
-    "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
-}
-FORMATS = [
-    'password = "{}"',
-    "password: str = '{}'  # pragma: allowlist secret",
-    "DB_PASSWORD={}",
-    "export API_TOKEN={}",
-    "api_key: {}",
-    '{{"apiKey": "{}"}}',
-    'String password = "{}";',
-    "define('DB_PASSWORD', '{}');",
-    'os.environ["API_KEY"] = "{}"',
-    '#define API_KEY "{}"',
-    "<password>{}</password>",
-    "postgres://user:{}@host:5432/db",
-    "redis://:{}@host/0",
-    "mysql --password={} db",
-    "curl -u me:{} https://host/",
-    'curl -H "X-Api-Key: {}" https://host/',
-    "Authorization: Bearer {}",
-    'headers = {{"Authorization": "Bearer {}"}}',
-    'connection.setPassword("{}")',
-    "Server=host;User=me;Password={};Database=db",
-    "host:5432:db:user:{}",
-    "machine host login me password {}",
-    "client_secret := `{}`",
-    ":password => '{}'",
-    "contraseña = '{}'",
-    "# my token: {}",
-    "//registry/:_authToken={}",
-    "AccountName=x;AccountKey={}" + "A" * 30 + "==",
-    'login(user="me", password="{}")',
-    'if token == "{}": pass',
-    'const apiKey string = "{}"',
-    'let token: &str = "{}";',
-    'var pwd = @"{}";',
-    "ENV API_KEY {}",
-    "CREATE USER me IDENTIFIED BY '{}';",
-    'std::string password{{"{}"}};',
-    "mysql -u root -p{} db",
-    "sshpass -p {} ssh host",
-    '<add key="ApiSecret" value="{}"/>',
-    'process.env.TOKEN || "{}"',
-    'requests.get(url, auth=("me", "{}"))',
-    'password = (\n    "{}"\n)',
-    'password = \\\n    "{}"',
-    'password = """{}"""',
-    '"{{\\"password\\": \\"{}\\"}}"',
-    'key = b"{}"',
-    "postgresql://u:p@{}@host/db",
-    "pass\u200bword = '{}'",
-    "https://x.blob.core.windows.net/c?sv=1&sig={0}{0}&se=2",
-    "https://discord.com/api/webhooks/123/{0}{0}{0}",
-    "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n{}",
-]
 PRAGMAS = "  # nosec  # noqa: S105  # pragma: allowlist secret  gitleaks:allow  NOSONAR"
 
 
