@@ -11,11 +11,12 @@ from agent.disarm import disarm_tokens
 from agent.state import Json
 from agent.words import Language, say
 from tools.analysis.examples.finder import Example, find_examples
+from tools.analysis.examples.unchanged import unchanged_examples
 from tools.analysis.facts.analyzers import Facts, find_facts
 from tools.analysis.facts.secrets import redact
 from tools.analysis.facts.unicode import strip_invisible
 from tools.analysis.fingerprints import fingerprint
-from tools.analysis.runs.sandbox import Outcome, run_examples
+from tools.analysis.runs.sandbox import Outcome, is_javascript, run_examples
 from tools.analysis.syntax import split_lines
 
 PROMPT_CHARACTERS: Final = 12_000
@@ -32,7 +33,7 @@ async def collect(code: str, language: str, *, task_texts: Sequence[str]) -> Jso
     invisible characters and chat tokens disarmed and its end cut where it is too long; line
     numbers stay.
     """
-    examples = await asyncio.to_thread(find_examples, *task_texts, language=language)
+    examples = await asyncio.to_thread(_examples_of, task_texts, language)
     found, (runs, reason) = await asyncio.gather(
         find_facts(code, language),
         _run(code, language, examples, origin=FROM_TASK),
@@ -57,15 +58,22 @@ async def collect(code: str, language: str, *, task_texts: Sequence[str]) -> Jso
     }
 
 
-async def run_proposed(facts: Json, code: str, language: str, *, proposed: Sequence[Json]) -> Json:
-    """Return the evidence with the runs of examples that a model's own solutions agreed on."""
+async def run_proposed(
+    facts: Json, code: str, language: str, *, proposed: Sequence[Json], task_texts: Sequence[str]
+) -> Json:
+    """Return the evidence with the runs of examples that a model's own solutions agreed on.
+
+    Where `task_texts` want the arguments left alone, its calls are watched for that too.
+    """
     examples = [
         Example("call", one["expression"], one["expected"], None, FROM_MODEL) for one in proposed
     ]
     runs, reason = await _run(code, language, examples, origin=FROM_MODEL)
     for run, one in zip(runs, proposed, strict=True):
         run |= {key: one[key] for key in ("strength", "votes", "solutions")}
-    return {**facts, "runs": [*facts["runs"], *runs], "runs_reason": reason}
+    watching = unchanged_examples(task_texts, examples, javascript=is_javascript(language))
+    watched, _ = await _run(code, language, watching, origin=FROM_TASK)
+    return {**facts, "runs": [*facts["runs"], *runs, *watched], "runs_reason": reason}
 
 
 def summary(facts: Json) -> Evidence:
@@ -109,6 +117,12 @@ def in_words(facts: Json, language: Language) -> str:
     if facts["prompt_cut"]:
         lines.append(say(language, "cut", lines=len(facts["prompt_code"].splitlines())))
     return "\n".join(lines)
+
+
+def _examples_of(task_texts: Sequence[str], language: str) -> list[Example]:
+    found = find_examples(*task_texts, language=language)
+    watching = unchanged_examples(task_texts, found, javascript=is_javascript(language))
+    return [*found, *watching]
 
 
 async def _run(

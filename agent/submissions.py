@@ -33,11 +33,13 @@ async def with_evidence(request: Json, subject: Json, language: Language) -> Jso
 
 async def with_proposed(request: Json, subject: Json, proposed: Json) -> Json:
     """Return the subject with the runs of examples that a model has proposed."""
+    task = subject["task"]
     facts = await run_proposed(
         subject["facts"],
         request["code"],
         request["programming_language"],
         proposed=proposed["examples"],
+        task_texts=[task["title"], task["description"], *subject["criteria"]],
     )
     return subject | {"facts": facts}
 

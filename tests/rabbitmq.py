@@ -25,6 +25,7 @@ import pika.exceptions
 import pytest
 
 START_SECONDS: Final = 90.0
+PROBE: Final = "goals.probe"
 STOP_SECONDS: Final = 20.0
 IMAGE: Final = "rabbitmq:4"
 ADVICE: Final = (
@@ -235,12 +236,24 @@ def _wait_until_it_answers(node: PrivateNode) -> bool:
     """Return whether the node answers by the deadline; a node that died is not waited for."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        if answers(node.url):
+        if answers(node.url) and _makes_quorum_queues(node.url):
             return True
         with contextlib.suppress(subprocess.TimeoutExpired):
             node.process.wait(0.1)
             return False
     return False
+
+
+def _makes_quorum_queues(url: str) -> bool:
+    """Return whether the node can declare one: a fresh node shakes hands before it can."""
+    try:
+        with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+            channel = connection.channel()
+            channel.queue_declare(PROBE, durable=True, arguments={"x-queue-type": "quorum"})
+            channel.queue_delete(PROBE)
+    except (pika.exceptions.AMQPError, OSError):
+        return False
+    return True
 
 
 def _can_use_apt() -> bool:

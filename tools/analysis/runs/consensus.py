@@ -15,8 +15,8 @@ from tools.analysis.examples.expressions import canonical, is_closed_call, parse
 from tools.analysis.examples.finder import Example
 from tools.analysis.examples.js_expressions import read_js_call, read_js_value_text
 from tools.analysis.runs.program import MAX_SHOWN
-from tools.analysis.runs.sandbox import run_examples
-from tools.analysis.syntax import check_syntax, normalise_language
+from tools.analysis.runs.sandbox import is_javascript, run_examples
+from tools.analysis.syntax import check_syntax
 
 Strength = Literal["strong", "weak"]
 
@@ -26,7 +26,6 @@ MOST_EXAMPLES: Final = 24
 # No program gives this: its value is told in the outcome of an example that fails.
 _NEVER: Final = "'\\x00 nothing gives this \\x00'"
 _NEVER_JS: Final = '"\\u0000 nothing gives this \\u0000"'
-JAVASCRIPT: Final = frozenset({"javascript", "typescript", "tsx"})
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ async def agree(
     At most `MOST_EXAMPLES`, those first that tell the most apart. An exception is no value that can
     be agreed on: what is undefined ends so by chance.
     """
-    javascript = normalise_language(language) in JAVASCRIPT
+    javascript = is_javascript(language)
     asked = _calls(calls, javascript=javascript)
     observed = {code: await _observe(code, language, asked) for code in dict.fromkeys(solutions)}
     votes = [observed[code] for code in solutions]
@@ -92,7 +91,7 @@ async def _observe(code: str, language: str, calls: Sequence[str]) -> Mapping[st
     """Return what the program gives for each call as a literal; None where that is no value."""
     if check_syntax(code, language).problems:
         return dict.fromkeys(calls)
-    javascript = normalise_language(language) in JAVASCRIPT
+    javascript = is_javascript(language)
     never, read = (_NEVER_JS, _value) if javascript else (_NEVER, _literal)
     probes = [Example("call", call, never, None, call) for call in calls]
     report = await run_examples(code, language, probes)

@@ -51,6 +51,11 @@ def can_run(language: str) -> bool:
     return normalise_language(language) in ("python", *_JAVASCRIPT)
 
 
+def is_javascript(language: str) -> bool:
+    """Tell whether examples for `language` are written in JavaScript."""
+    return normalise_language(language) in _JAVASCRIPT
+
+
 async def run_examples(
     code: str,
     language: str,

@@ -1,0 +1,70 @@
+"""Arguments that a task wants left alone."""
+
+import asyncio
+
+import pytest
+
+from tools.analysis.examples.example import Example
+from tools.analysis.examples.unchanged import must_stay, unchanged_examples
+from tools.analysis.runs.sandbox import run_examples
+
+CALL = Example("call", "f([3, 1, 2])", "2", None, "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "La lista original no cambia.",
+        "Devuelve otra lista sin modificar la recibida.",
+        "The argument must not be modified.",
+        "The original list stays unchanged.",
+        "It returns a new dictionary; the given one is never mutated, nor are its values changed",
+        "El diccionario de entrada queda igual",
+        "It doesn't change the input list",
+    ],
+)
+def test_a_task_that_wants_its_arguments_left_alone_is_understood(text: str) -> None:
+    assert must_stay([text]) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ordena la lista en su sitio.",
+        "Changes the list in place and returns None.",
+        "The case of letters does not change.",
+        "No cambia el orden de las palabras",
+        "Modifica el diccionario. No devuelve nada.",
+        "Returns a new list.",
+    ],
+)
+def test_other_words_are_no_such_wish(text: str) -> None:
+    assert must_stay([text]) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [("sorted(xs)[1]", "pass"), ("(xs.sort(), xs[1])[1]", "fail")]
+)
+def test_a_program_that_sorts_its_argument_is_caught(body: str, status: str) -> None:
+    probes = unchanged_examples(["The list is not changed"], [CALL])
+
+    report = asyncio.run(run_examples(f"def f(xs):\n    return {body}\n", "python", probes))
+
+    assert [one.status for one in report.outcomes] == [status]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [("[...xs].sort()[1]", "pass"), ("xs.sort()[1]", "fail")]
+)
+def test_a_script_that_sorts_its_argument_is_caught(body: str, status: str) -> None:
+    probes = unchanged_examples(["The list is not changed"], [CALL], javascript=True)
+
+    report = asyncio.run(run_examples(f"function f(xs) {{ return {body}; }}", "javascript", probes))
+
+    assert [one.status for one in report.outcomes] == [status]
+
+
+def test_without_the_words_or_a_mutable_argument_there_is_nothing_to_watch() -> None:
+    assert unchanged_examples(["Sorts."], [CALL]) == ()
+    numbers = Example("call", "f(1, 'a', [])", "2", None, "")
+    assert unchanged_examples(["The list is not changed"], [numbers]) == ()
