@@ -1,6 +1,8 @@
 import asyncio
+import contextlib
 import json
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,16 @@ def test_the_private_folder_is_gone_afterwards(
     asyncio.run(run_oxlint("f();\n", "typescript", seconds=SECONDS))
 
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_check_that_is_cancelled_at_once_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    for _ in range(20):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await run_oxlint("let a = 1;", "javascript", seconds=SECONDS)
+
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 - nothing else runs here

@@ -125,10 +125,10 @@ async def run_oxlint(code: str, language: str, *, seconds: float) -> ScriptRepor
     code = code.removeprefix("\ufeff")
     data = _encode(_SWITCH_OFF.sub(r"\1_", code))
     # A folder of its own: oxlint reads no standard input, and looks around for configuration.
-    folder = await to_thread(tempfile.TemporaryDirectory, prefix="facts-")
-    try:
-        source = Path(folder.name, f"submission{_SUFFIXES[language]}")
-        configuration = Path(folder.name, "chosen.json")
+    # Made here and not in a thread: who is cancelled while it waits for one leaves it behind.
+    with tempfile.TemporaryDirectory(prefix="facts-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        source, configuration = folder / f"submission{_SUFFIXES[language]}", folder / "chosen.json"
         await to_thread(source.write_bytes, data)
         await to_thread(configuration.write_text, json.dumps(_SCRIPT_CONFIGURATION))
         command = [
@@ -136,9 +136,7 @@ async def run_oxlint(code: str, language: str, *, seconds: float) -> ScriptRepor
             *("--config", configuration.name, "--disable-nested-config", "--no-ignore"),
             *("--format", "json", "--threads", "1", source.name),
         ]
-        finished = await run_program(command, stdin=b"", folder=Path(folder.name), seconds=seconds)
-    finally:
-        await to_thread(folder.cleanup)
+        finished = await run_program(command, stdin=b"", folder=folder, seconds=seconds)
     answer = _read_json(finished.output, code=finished.code)
     if not isinstance(answer, dict) or answer.get("number_of_files") != 1:
         raise Unusable("its answer is not understood")
