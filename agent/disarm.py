@@ -9,7 +9,7 @@ left is left again.
 import re
 from typing import Final
 
-from tools.analysis.facts.secrets import strip_invisible
+from tools.analysis.facts.unicode import strip_invisible
 
 _SCHEME: Final = r"<?(?:[a-z][a-z0-9+.\-]{1,20}://|//|www\.|data:|mailto:|javascript:)"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from agent.checks.verdict import Evidence
+from agent.checks.verdict import FAILED, Evidence, weigh
 from agent.disarm import disarm_tokens
 from agent.state import Json
 from agent.words import Language, say
@@ -21,7 +21,6 @@ from tools.analysis.syntax import split_lines
 
 PROMPT_CHARACTERS: Final = 12_000
 TOLD_RUNS: Final = 8
-FAILED: Final = frozenset({"fail", "error", "timeout"})
 FROM_TASK: Final = "task"
 FROM_MODEL: Final = "proposed"
 
@@ -78,12 +77,8 @@ async def run_proposed(
 
 def summary(facts: Json) -> Evidence:
     """Return the counts that the verdict rests on; weak runs do not count."""
-    counted = [run["status"] for run in facts["runs"] if run["strength"] == "strong"]
-    return Evidence(
-        syntax_problems=sum(fact["analyzer"] == "syntax" for fact in facts["facts"]),
-        runs_passed=counted.count("pass"),
-        runs_failed=sum(status in FAILED for status in counted),
-    )
+    broken = sum(fact["analyzer"] == "syntax" for fact in facts["facts"])
+    return weigh(facts["runs"], syntax_problems=broken)
 
 
 def has_run(facts: Json) -> bool:
@@ -101,19 +96,25 @@ def verdict_in_words(facts: Json, language: Language) -> str:
     return say(language, "told_passed" if counted.runs_passed else "told_open")
 
 
-def in_words(facts: Json, language: Language) -> str:
-    """Return the evidence as lines for the prompt and for the learner, what failed first."""
-    lines = [
-        *_fact_lines(facts, language),
-        *_run_lines(facts, language),
-    ]
+def for_learner(facts: Json, language: Language) -> str:
+    """Return the evidence as lines for the learner, with what gave no answer this time."""
+    if not facts["unavailable"]:
+        return for_prompt(facts, language)
+    missing = ", ".join(f"{one['analyzer']} ({one['reason']})" for one in facts["unavailable"])
+    return f"{for_prompt(facts, language)}\n{say(language, 'unavailable', names=missing)}"
+
+
+def for_prompt(facts: Json, language: Language) -> str:
+    """Return the evidence as lines for the model, what failed first.
+
+    Not what was late or missing: that says nothing about the code, and a busy machine would ask the
+    same question in other words.
+    """
+    lines = [*_fact_lines(facts, language), *_run_lines(facts, language)]
     if facts["invisible"]:
         lines.append(say(language, "invisible", names=", ".join(facts["invisible"])))
     if facts["secrets"]:
         lines.append(say(language, "secrets", count=facts["secrets"]))
-    if facts["unavailable"]:
-        missing = ", ".join(f"{one['analyzer']} ({one['reason']})" for one in facts["unavailable"])
-        lines.append(say(language, "unavailable", names=missing))
     if facts["prompt_cut"]:
         lines.append(say(language, "cut", lines=len(facts["prompt_code"].splitlines())))
     return "\n".join(lines)

@@ -86,16 +86,23 @@ class ScriptedTutor(BaseChatModel):
         text = json.dumps(value, ensure_ascii=False)
         read = sum(len(str(message.content).split()) for message in messages)
         written = len(text.split())
-        message = AIMessage(
-            text,
-            response_metadata={"finish_reason": "stop"},
-            usage_metadata={
-                "input_tokens": read,
-                "output_tokens": written,
-                "total_tokens": read + written,
-            },
-        )
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return as_chat_result(text, input_tokens=read, output_tokens=written)
+
+
+def as_chat_result(
+    text: str, *, input_tokens: int, output_tokens: int, finish_reason: str | None = "stop"
+) -> ChatResult:
+    """Return `text` as what a chat model of langchain gives back."""
+    message = AIMessage(
+        text,
+        response_metadata={"finish_reason": finish_reason},
+        usage_metadata={
+            "input_tokens": input_tokens,
+            "output_tokens": output_tokens,
+            "total_tokens": input_tokens + output_tokens,
+        },
+    )
+    return ChatResult(generations=[ChatGeneration(message=message)])
 
 
 def _goals(given: dict[str, Any]) -> dict[str, Any]:

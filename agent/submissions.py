@@ -16,7 +16,7 @@ async def with_evidence(request: Json, subject: Json, language: Language) -> Jso
     """
     code, programming_language = request["code"], request["programming_language"]
     task, criteria = subject["task"], subject["criteria"]
-    texts = [task["title"], task["description"], *criteria] if task else []
+    texts = _texts(subject)
     if task and not criteria:
         criteria = [say(language, "whole_task")]
     facts = await collect(code, programming_language, task_texts=texts)
@@ -33,15 +33,19 @@ async def with_evidence(request: Json, subject: Json, language: Language) -> Jso
 
 async def with_proposed(request: Json, subject: Json, proposed: Json) -> Json:
     """Return the subject with the runs of examples that a model has proposed."""
-    task = subject["task"]
     facts = await run_proposed(
         subject["facts"],
         request["code"],
         request["programming_language"],
         proposed=proposed["examples"],
-        task_texts=[task["title"], task["description"], *subject["criteria"]],
+        task_texts=_texts(subject),
     )
     return subject | {"facts": facts}
+
+
+def _texts(subject: Json) -> list[str]:
+    task = subject["task"]
+    return [task["title"], task["description"], *subject["criteria"]] if task else []
 
 
 def task_text(task: Json | None) -> str:

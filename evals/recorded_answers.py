@@ -18,10 +18,11 @@ from langchain_core.callbacks import (
     CallbackManagerForLLMRun,
 )
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
 from pydantic import ConfigDict, PrivateAttr
 
+from agent.scripted import as_chat_result
 from tools.errors import SetupError
 
 _FENCE: Final = re.compile(r"\bdata-[0-9a-f]{8}\b")
@@ -122,13 +123,9 @@ def _key(messages: Sequence[BaseMessage], asked: dict[str, Any]) -> str:
 
 
 def _result(entry: dict[str, Any]) -> ChatResult:
-    message = AIMessage(
+    return as_chat_result(
         entry["text"],
-        response_metadata={"finish_reason": entry["finish_reason"]},
-        usage_metadata={
-            "input_tokens": entry["input_tokens"],
-            "output_tokens": entry["output_tokens"],
-            "total_tokens": entry["input_tokens"] + entry["output_tokens"],
-        },
+        input_tokens=entry["input_tokens"],
+        output_tokens=entry["output_tokens"],
+        finish_reason=entry["finish_reason"],
     )
-    return ChatResult(generations=[ChatGeneration(message=message)])

@@ -18,7 +18,7 @@ from agent.answers import ask
 from agent.checks.verdict import decide_by_evidence
 from agent.context import AgentContext
 from agent.drafts import make_draft
-from agent.evidence import FROM_MODEL, has_run, summary
+from agent.evidence import FROM_MODEL, collect, summary
 from agent.nodes.validate import VALIDATE_CODE, gather
 from agent.outputs import Output
 from agent.state import AgentState, Json, Tokens
@@ -27,9 +27,10 @@ from evals.validation_cases import Submission, Task
 from tools.analysis.anchors import locate
 from tools.errors import ModelError
 
-Basis = Literal["syntax", "task_runs", "proposed_runs", "review", "nothing"]
+Basis = Literal["syntax", "task_runs", "proposed_runs", "review", "unrecorded"]
 
 NAIVE_TOKENS: Final = 200
+LONG_TASK: Final = "total_0([1, 2]) == 3, total_1([]) == 0, total_2([5]) == 5"
 FILE_PATHS: Final = {"python": "solucion.py", "javascript": "solucion.js"}
 
 
@@ -106,17 +107,12 @@ async def judge_naively(
 
 async def measure_seconds(code: str, programming_language: str, *, times: int) -> list[float]:
     """Return how long facts and runs took, sorted, of `times` calls after a first one."""
-    from agent.evidence import collect
-
     seconds: list[float] = []
     for _ in range(times + 1):
         started = time.perf_counter()
         await collect(code, programming_language, task_texts=[LONG_TASK])
         seconds.append(time.perf_counter() - started)
     return sorted(seconds[1:])
-
-
-LONG_TASK: Final = "total_0([1, 2]) == 3, total_1([]) == 0, total_2([5]) == 5"
 
 
 def make_long_file(lines: int = 300) -> str:
@@ -167,9 +163,12 @@ async def _review(state: AgentState, context: AgentContext) -> Json:
             state = {**state, **await VALIDATE_CODE.check(state, context)}
             if not state.get("complaint"):
                 return state["draft"]
-    except (ModelError, NotRecorded):
-        # The evidence in a review's question is this machine's: another one may ask otherwise.
+    except ModelError:
         return {"passed": None, "issues": []}
+    except NotRecorded:
+        # The evidence in a review's question is this machine's: one without bubblewrap asks
+        # otherwise. Counted as such, and the gate asks that there be none.
+        return {"passed": None, "issues": [], "unrecorded": True}
 
 
 def _judged(
@@ -180,7 +179,7 @@ def _judged(
         submission=submission,
         task=task,
         passed=draft["passed"],
-        basis=_basis(facts),
+        basis="unrecorded" if draft.get("unrecorded") else _basis(facts),
         findings=len(shown),
         loose=sum(not _is_anchored(issue, submission.code) for issue in shown),
         refuted=sum(
@@ -203,7 +202,7 @@ def _basis(facts: Json) -> Basis:
     evidence = summary(facts)
     if evidence.syntax_problems:
         return "syntax"
-    if not evidence.decides or not has_run(facts):
+    if not evidence.decides:
         return "review"
     origins = {run["origin"] for run in facts["runs"] if run["status"] != "not_runnable"}
     return "proposed_runs" if origins == {FROM_MODEL} else "task_runs"

@@ -99,50 +99,22 @@ class ValidationReport:
         sound = [one for one in self.ours if one.submission.bug != "syntax"]
         findings = sum(one.findings for one in self.ours)
         anchored = 1.0 - _share(sum(one.loose for one in self.ours), findings)
-        return (
-            Check(
-                name="balanced accuracy, with examples",
-                value=examples.balanced_accuracy,
-                sense="≥",
-                bound=0.95,
-            ),
-            Check(
-                name="balanced accuracy, statement alone",
-                value=alone.balanced_accuracy,
-                sense="≥",
-                bound=0.75,
-            ),
-            Check(
-                name="right ones rejected, with examples",
-                value=examples.right_rejected_share,
-                sense="≤",
-                bound=0.05,
-            ),
-            Check(
-                name="right ones rejected, statement alone",
-                value=alone.right_rejected_share,
-                sense="≤",
-                bound=0.20,
-            ),
-            Check(name="findings anchored to a quote", value=anchored, sense="≥", bound=1.0),
-            Check(
-                name="refuted findings shown",
-                value=sum(one.refuted for one in self.ours),
-                sense="≤",
-                bound=0,
-            ),
-            Check(
-                name="broken files found",
-                value=_share(sum(one.syntax for one in broken), len(broken)),
-                sense="≥",
-                bound=1.0,
-            ),
-            Check(
-                name="sound files called broken",
-                value=sum(one.syntax for one in sound),
-                sense="≤",
-                bound=0,
-            ),
+        unrecorded = sum(one.basis == "unrecorded" for one in self.ours)
+        found = _share(sum(one.syntax for one in broken), len(broken))
+        asked = (
+            ("balanced accuracy, with examples", examples.balanced_accuracy, "≥", 0.95),
+            ("balanced accuracy, statement alone", alone.balanced_accuracy, "≥", 0.75),
+            ("right ones rejected, with examples", examples.right_rejected_share, "≤", 0.05),
+            ("right ones rejected, statement alone", alone.right_rejected_share, "≤", 0.20),
+            ("findings anchored to a quote", anchored, "≥", 1),
+            ("refuted findings shown", sum(one.refuted for one in self.ours), "≤", 0),
+            ("broken files found", found, "≥", 1),
+            ("sound files called broken", sum(one.syntax for one in sound), "≤", 0),
+            ("reviews without a recorded answer", unrecorded, "≤", 0),
+        )
+        return tuple(
+            Check(name=name, value=value, sense=sense, bound=bound)
+            for name, value, sense, bound in asked
         )
 
     def as_json(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, Final
 
-from agent.checks.verdict import Evidence
+from agent.checks.verdict import FAILED, weigh
 from agent.state import Json
 from tools.analysis.anchors import locate
 from tools.analysis.fingerprints import fingerprint
@@ -16,7 +16,6 @@ from tools.analysis.fingerprints import fingerprint
 SIMILAR: Final = 0.6
 MAX_COMPARISONS: Final = 1_000
 RUN: Final = "run"
-FAILED: Final = frozenset({"fail", "error", "timeout"})
 MODEL: Final = "model"
 
 
@@ -67,7 +66,7 @@ def compare(
     pairs = _pair_equal(before, now)
     partly = _groups_that_shrank(before, pairs)
     similar = _pair_similar(before, now, taken=pairs)
-    refuted = _passes(current_runs)
+    refuted = weigh(current_runs).all_runs_pass
 
     found = _Lists()
     for index, issue in enumerate(before):
@@ -231,12 +230,6 @@ def _pair_similar(
 
 def _distance(one: _Issue, other: _Issue) -> int:
     return abs(one.lines[0] - other.lines[0]) if one.lines and other.lines else 0
-
-
-def _passes(runs: Sequence[Json]) -> bool:
-    statuses = [run.get("status") for run in runs if _strong(run)]
-    failed = sum(status in FAILED for status in statuses)
-    return Evidence(0, statuses.count("pass"), failed).all_runs_pass
 
 
 def _strong(run: Json) -> bool:

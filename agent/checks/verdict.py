@@ -7,7 +7,7 @@ Neither is shown, and neither can fail a submission.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from agent.outputs import Review
 from tools.analysis.anchors import locate
@@ -15,6 +15,8 @@ from tools.analysis.anchors import locate
 CriterionState = Literal["met", "partly", "not_met", "cannot_judge"]
 Basis = Literal["runs", "model", "refuted", "unverified", "syntax", "unjudged"]
 
+FAILED: Final = frozenset({"fail", "error", "timeout"})
+"""What an executed example may end with that counts against the code."""
 RUNS_WEIGHT: Final = 0.6
 WORTH: Final[Mapping[CriterionState, float]] = {"met": 1.0, "partly": 0.5, "not_met": 0.0}
 
@@ -36,6 +38,16 @@ class Evidence:
     def all_runs_pass(self) -> bool:
         """Tell whether examples ran and every one of them passed."""
         return self.runs_passed > 0 and self.runs_failed == 0
+
+
+def weigh(runs: Sequence[Mapping[str, Any]], *, syntax_problems: int = 0) -> Evidence:
+    """Return the counts of executed examples, given as JSON; weak ones do not count."""
+    counted = [run["status"] for run in runs if run.get("strength", "strong") == "strong"]
+    return Evidence(
+        syntax_problems=syntax_problems,
+        runs_passed=counted.count("pass"),
+        runs_failed=sum(status in FAILED for status in counted),
+    )
 
 
 @dataclass(frozen=True)

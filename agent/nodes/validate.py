@@ -6,10 +6,10 @@ Without a task the same way gives feedback: findings, and neither verdict nor sc
 from typing import Any, Final
 
 from agent.checks.leak import without_leak
-from agent.checks.verdict import decide, missing_verdicts, to_verify
+from agent.checks.verdict import decide, missing_verdicts, to_verify, weigh
 from agent.context import AgentContext
 from agent.drafts import make_draft
-from agent.evidence import in_words, summary, verdict_in_words
+from agent.evidence import for_prompt, summary, verdict_in_words
 from agent.job import SOBER, Job, ProvenanceFields, added, as_meta, ask_for, complain, provenance
 from agent.outputs import Review
 from agent.proposals import MODEL_CALLS, propose_examples, statement_hash
@@ -94,7 +94,7 @@ async def answer(state: AgentState, context: AgentContext) -> AgentState:
             "file_path": request["file_path"],
             "programming_language": request["programming_language"],
             "code": facts["prompt_code"],
-            "evidence": in_words(facts, language),
+            "evidence": for_prompt(facts, language),
             "verdict": verdict_in_words(facts, language),
             "sources": source_lines(state["sources"]),
             "hint": say(language, f"hint_{request.get('hint') or DEFAULT_HINT}"),
@@ -253,15 +253,15 @@ def _record(
         return
 
     passed, score = draft["passed"], draft["score"]
-    statuses = [run["status"] for run in draft["runs"]]
+    weighed = weigh(draft["runs"])
     tools.record(
         AiValidationCompleted(
             code_snapshot_id=snapshot.id,
             task_id=task.id,
             passed=passed,
             validation_score=score,
-            runs_passed=statuses.count("pass"),
-            runs_failed=sum(status in {"fail", "error", "timeout"} for status in statuses),
+            runs_passed=weighed.runs_passed,
+            runs_failed=weighed.runs_failed,
             findings=len(draft["issues"]),
             **told,
         )

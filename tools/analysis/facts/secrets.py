@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tools.analysis.facts.fact import Fact, in_order
-from tools.analysis.facts.unicode import INVISIBLE, strip_invisible
-
-__all__ = ["Redacted", "Secret", "find_secrets", "redact", "strip_invisible"]
+from tools.analysis.facts.unicode import INVISIBLE
 
 ANALYZER: Final = "secrets"
 
