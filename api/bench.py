@@ -5,7 +5,6 @@ import json
 import os
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -22,11 +21,8 @@ from api.workers import amqp_url_of
 from tools.errors import SetupError
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncSession
-
     from events.bench.figures import Figure
     from events.bench.plan import Plan
-    from events.bench.writes import Write
 
 TEMPLATE: Final = "goals_bench"
 OURS: Final = ("DATABASE_URL", "AMQP_URL")
@@ -38,6 +34,7 @@ def run_events(settings: Settings, plan: "Plan", *, as_json: bool) -> None:
     The broker of AMQP_URL is used and left as it was; PostgreSQL and the lake are temporary.
     Raises SetupError where the broker is missing, in use, or a measurement cannot be made.
     """
+    from api.bench_writes import open_writes
     from events.bench.broker import lent_broker
     from events.bench.figures import BenchFailed, make_report
     from events.bench.plan import Site
@@ -64,7 +61,7 @@ def run_events(settings: Settings, plan: "Plan", *, as_json: bool) -> None:
                     announce=announce,
                 )
                 environment = describe(site, server_url)
-                figures = measure(site, plan, writes=_writes())
+                figures = measure(site, plan, open_writes=open_writes)
     except BenchFailed as error:
         raise SetupError(str(error)) from error
 
@@ -105,61 +102,6 @@ def _environment() -> Mapping[str, str]:
         for name, value in os.environ.items()
         if name not in OURS and not name.startswith("GOALS_")
     }
-
-
-def _writes() -> "dict[str, tuple[str, Write]]":
-    """Return the transactions that are measured with and without their event."""
-    from events.bench.writes import insert_goal
-
-    return {
-        "insert": ("begin, insert a goal, commit", insert_goal),
-        "update": ("begin, update_goal (the verb: one field), commit", _make_update()),
-    }
-
-
-def _make_update() -> "Write":
-    """Return a write that changes a goal's priority through its verb; each writer has its goal."""
-    from db.base import utc_now
-    from db.enums import GoalPriority
-    from events.bench.messages import user_ids
-    from events.bench.writes import make_goal
-    from tools.context import ToolContext
-    from tools.embedders import make_embedder
-    from tools.goals import update_goal
-    from tools.http import make_http_clients
-    from tools.schemas import GoalPatch
-
-    class Unrecorded(ToolContext):
-        """A transaction whose events nobody records."""
-
-        def record(self, event: object) -> None:
-            """Record nothing."""
-
-    embedder = make_embedder(
-        "scripted", model="", api_key=None, base_url=None, clients=make_http_clients(timeout=1.0)
-    )
-    goals: dict[int, str] = {}
-    turns: Counter[int] = Counter()
-
-    async def update(session: "AsyncSession", writer: int, *, event: bool) -> None:
-        if writer not in goals:
-            goal = make_goal(writer)
-            session.add(goal)
-            await session.flush()
-            goals[writer] = goal.id
-        turns[writer] += 1
-        priority = GoalPriority.HIGH if turns[writer] % 2 else GoalPriority.LOW
-        kind: type[ToolContext] = ToolContext if event else Unrecorded
-        tools = kind(
-            session=session,
-            user_id=user_ids()[writer],
-            embedder=embedder,
-            now=utc_now(),
-            source="api",
-        )
-        await update_goal(tools, goals[writer], GoalPatch(priority=priority))
-
-    return update
 
 
 def _print_tables(figures: "list[Figure]", about: Mapping[str, Any]) -> None:

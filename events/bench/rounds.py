@@ -21,7 +21,7 @@ from events.bench.publish import (
     publish_over_socket,
     publish_with_pika,
 )
-from events.bench.writes import Write, measure_writes
+from events.bench.writes import OpenWrites, measure_writes
 from events.publisher import WINDOW
 
 Row = Callable[[int], Mapping[str, float]]
@@ -45,18 +45,20 @@ LABELS: Final = {
     "write.pyarrow": Label("bare pyarrow, and fsync", "rows/s"),
 }
 
+WRITES: Final = {
+    "request": "PATCH of a goal, in the application",
+    "update": "begin, update_goal (the verb: one field), commit",
+    "insert": "begin, insert a goal, commit",
+}
+"""What the edge's writes are in words."""
 
-def measure_rounds(
-    site: Site, plan: Plan, *, writes: Mapping[str, tuple[str, Write]]
-) -> list[Figure]:
-    """Return the figures of the short sections that `plan` has, one value for each round.
 
-    `writes` are the write transactions by name, each with what it is in words.
-    """
+def measure_rounds(site: Site, plan: Plan, *, open_writes: OpenWrites) -> list[Figure]:
+    """Return the figures of the short sections that `plan` has, one value for each round."""
     found: dict[str, list[float]] = {}
-    labels = LABELS | _write_labels(writes)
+    labels = LABELS | _write_labels()
     with ExitStack() as stack:
-        rows = _rows(site, plan, writes=writes, stack=stack)
+        rows = _rows(site, plan, open_writes=open_writes, stack=stack)
         for number in range(plan.rounds):
             # Every other round in reverse: what one row leaves to the next is not always the same.
             for name, measure in rows[:: 1 if number % 2 == 0 else -1]:
@@ -71,7 +73,7 @@ def measure_rounds(
 
 
 def _rows(
-    site: Site, plan: Plan, *, writes: Mapping[str, tuple[str, Write]], stack: ExitStack
+    site: Site, plan: Plan, *, open_writes: OpenWrites, stack: ExitStack
 ) -> list[tuple[str, Row]]:
     events = list(make_rows(plan.messages, at=datetime.now(UTC)))
     messages = [make_message(row) for row in events]
@@ -112,16 +114,13 @@ def _rows(
     if plan.has("writes"):
         database = stack.enter_context(site.open_database())
         add_users(database)
-        rows.append(("writes", lambda _number: _write(database, writes, commits=plan.commits)))
+        rows.append(("writes", lambda _number: _write(database, open_writes, commits=plan.commits)))
     return rows
 
 
-def _write(
-    database: str, writes: Mapping[str, tuple[str, Write]], *, commits: int
-) -> Mapping[str, float]:
-    plain = {name: write for name, (_, write) in writes.items()}
+def _write(database: str, open_writes: OpenWrites, *, commits: int) -> Mapping[str, float]:
     figures: dict[str, float] = {}
-    for name, times in measure_writes(database, plain, commits=commits).items():
+    for name, times in measure_writes(database, open_writes, commits=commits).items():
         figures[f"{name}.without"] = times.p50_without
         figures[f"{name}.with"] = times.p50_with
         figures[f"{name}s.without"] = times.rate_without
@@ -129,9 +128,9 @@ def _write(
     return figures
 
 
-def _write_labels(writes: Mapping[str, tuple[str, Write]]) -> dict[str, Label]:
+def _write_labels() -> dict[str, Label]:
     labels = {}
-    for name, (what, _) in writes.items():
+    for name, what in WRITES.items():
         for how in ("without", "with"):
             labels[f"{name}.{how}"] = Label(f"{what}, {how} its event: p50 of one", "ms")
         for how in ("without", "with"):

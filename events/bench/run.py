@@ -2,7 +2,6 @@
 
 import os
 import platform
-from collections.abc import Mapping
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -17,15 +16,15 @@ from events.bench.figures import Figure, percentile
 from events.bench.plan import Plan, Site
 from events.bench.rounds import measure_rounds
 from events.bench.visible import wait_for_files
-from events.bench.writes import Write
+from events.bench.writes import OpenWrites
 
 
-def measure(site: Site, plan: Plan, *, writes: Mapping[str, tuple[str, Write]]) -> list[Figure]:
+def measure(site: Site, plan: Plan, *, open_writes: OpenWrites) -> list[Figure]:
     """Measure what `plan` has, on a lent broker, and return its figures.
 
     Raises BenchFailed where a measurement cannot be made.
     """
-    figures = measure_rounds(site, plan, writes=writes)
+    figures = measure_rounds(site, plan, open_writes=open_writes)
     if plan.has("visible"):
         figures += _visible_figures(
             wait_for_files(site, plan, lake=site.folder / "lake-visible"),
