@@ -63,8 +63,8 @@ GOALS: Final = (
     Goal(figure="request.with", over="request.without", sense="at most", bound=1.15),
     Goal(figure="requests.with", over="requests.without", bound=0.9),
     Goal(figure="update.with", over="update.without", sense="at most", bound=1.15),
-    Goal(figure="updates.with", over="updates.without", bound=0.9),
-    # No write of the service is as small as one INSERT: the most that an event can weigh.
+    # Beside the request they show what an event weighs where less is done around it.
+    Goal(figure="updates.with", over="updates.without"),
     Goal(figure="insert.with", over="insert.without", sense="at most"),
     Goal(figure="inserts.with", over="inserts.without"),
     Goal(figure="visible.p99", sense="at most", bound=50),
