@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -23,6 +24,7 @@ PROMPT_CHARACTERS: Final = 12_000
 TOLD_RUNS: Final = 8
 FROM_TASK: Final = "task"
 FROM_MODEL: Final = "proposed"
+_REFUSAL: Final = re.compile(r"(?:ValueError|RangeError|AssertionError)\b|TypeError: .*\bargument")
 
 
 async def collect(code: str, language: str, *, task_texts: Sequence[str]) -> Json:
@@ -65,11 +67,14 @@ async def run_proposed(
     Where `task_texts` want the arguments left alone, its calls are watched for that too.
     """
     examples = [
-        Example("call", one["expression"], one["expected"], None, FROM_MODEL) for one in proposed
+        Example(one["kind"], one["expression"], one["expected"], None, FROM_MODEL)
+        for one in proposed
     ]
     runs, reason = await _run(code, language, examples, origin=FROM_MODEL)
     for run, one in zip(runs, proposed, strict=True):
         run |= {key: one[key] for key in ("strength", "votes", "solutions")}
+        if _is_refusal(run):
+            run["strength"] = "weak"
     watching = unchanged_examples(task_texts, examples, javascript=is_javascript(language))
     watched, _ = await _run(code, language, watching, origin=FROM_TASK)
     return {**facts, "runs": [*facts["runs"], *runs, *watched], "runs_reason": reason}
@@ -146,6 +151,11 @@ def _run_as_json(outcome: Outcome, origin: str) -> Json:
         "origin": origin,
         "strength": "strong",
     }
+
+
+def _is_refusal(run: Json) -> bool:
+    """Tell whether the program refused an input: nobody has said that it must take it."""
+    return run["status"] == "error" and _REFUSAL.match(run["detail"] or "") is not None
 
 
 def _broken(found: Facts) -> bool:

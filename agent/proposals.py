@@ -28,6 +28,8 @@ ANSWER_TOKENS: Final = 450
 VARIED: Final = 0.7
 SOBER: Final = 0.2
 PROMPTS: Final = ("solve_task", "propose_calls")
+PROBES: Final = 2
+"""Counts changes of how examples are made: older ones are made again."""
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -37,9 +39,9 @@ async def propose_examples(
 ) -> tuple[list[Json], Usage]:
     """Return examples for `statement` as JSON, and what the model calls cost.
 
-    Each has `expression`, `expected`, `votes`, `solutions` and `strength`. The list is empty where
-    the solutions do not agree on anything. Raises the errors of `agent.answers.ask` for a model
-    that cannot be reached.
+    Each has `kind`, `expression`, `expected`, `votes`, `solutions` and `strength`. The list is
+    empty where the solutions do not agree on anything. Raises the errors of `agent.answers.ask` for
+    a model that cannot be reached.
     """
     about = (statement, programming_language, context)
     solving = [
@@ -55,9 +57,11 @@ async def propose_examples(
         [each.value.code for each in solved if each is not None],
         programming_language,
         calls=proposed.value.calls,
+        statement=statement,
     )
     found = [
         {
+            "kind": one.example.kind,
             "expression": one.example.expression,
             "expected": one.example.expected,
             "votes": one.votes,
@@ -72,7 +76,8 @@ async def propose_examples(
 def statement_hash(statement: str, programming_language: str) -> str:
     """Return what tells whether kept examples still belong to a task."""
     versions = "|".join(load_prompt(name, "en").version for name in PROMPTS)
-    return hashlib.sha256(f"{versions}|{programming_language}|{statement}".encode()).hexdigest()
+    made = f"{PROBES}|{versions}|{programming_language}|{statement}"
+    return hashlib.sha256(made.encode()).hexdigest()
 
 
 async def _ask(

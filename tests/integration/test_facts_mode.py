@@ -158,6 +158,7 @@ async def keep_examples(service: Service, task: dict[str, Any], *, strength: str
         "model": "m",
         "examples": [
             {
+                "kind": "call",
                 "expression": "doble(4)",
                 "expected": "8",
                 "votes": 4,

@@ -5,7 +5,7 @@ import ast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.analysis.examples.boundaries import MAX_VARIANTS, vary
+from tools.analysis.probes.boundaries import MAX_VARIANTS, vary
 from tools.analysis.examples.expressions import is_closed_call, parse_expression
 
 VALUES = st.recursive(

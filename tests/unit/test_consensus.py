@@ -32,9 +32,44 @@ def test_what_all_solutions_give_is_a_strong_example() -> None:
     assert found["total([])"] == "0 strong"
 
 
-def test_one_of_four_may_differ_and_one_of_three_makes_it_nothing() -> None:
-    assert agreed(*RIGHT, FORGETS_THE_LAST)["total([1, 2, 3])"] == "6 strong"
+def test_one_of_four_that_differs_makes_it_weak_and_one_of_three_makes_it_nothing() -> None:
+    assert agreed(*RIGHT, FORGETS_THE_LAST)["total([1, 2, 3])"] == "6 weak"
     assert "total([1, 2, 3])" not in agreed(*RIGHT[:2], FORGETS_THE_LAST)
+
+
+def test_of_five_the_one_that_mostly_contradicts_the_rest_has_no_vote() -> None:
+    found = agreed(*RIGHT, RIGHT[0], FORGETS_THE_LAST)
+
+    assert found["total([1, 2, 3])"] == "6 strong"
+
+
+def test_of_five_one_that_differs_now_and_then_keeps_its_vote() -> None:
+    forgets_zeros = "def total(xs):\n    return sum(xs) if 0 not in xs else -1\n"
+
+    found = agreed(*RIGHT, RIGHT[0], forgets_zeros, calls=("total([1, 2, 3])", "total([0, 1])"))
+
+    assert found["total([1, 2, 3])"] == "6 strong"
+    assert "strong" not in found.get("total([0, 1])", "")
+
+
+def test_a_solution_whose_line_breaks_lost_their_escape_is_mended() -> None:
+    count = "def lines(text):\n    return len(text.split('\\n'))\n"
+    broken = count.replace("\\n", "\n")
+
+    found = agreed(count, count, broken, calls=("lines('a\nb')",))
+
+    assert found["lines('a\\nb')"] == "2 strong"
+
+
+def test_programs_that_read_are_asked_by_their_input() -> None:
+    double = "n = int(input())\nprint(2 * n)\n"
+
+    found = run((double, double, double), ("double(3)",))
+
+    kinds = {one.example.kind for one in found}
+    by_input = {one.example.expression: one.example.expected for one in found}
+    assert kinds == {"io"}
+    assert by_input["'3\\n'"] == "'6'"
 
 
 def test_two_of_five_that_differ_leave_a_weak_example() -> None:

@@ -21,6 +21,10 @@ CALL = Example("call", "f([3, 1, 2])", "2", None, "")
         "It returns a new dictionary; the given one is never mutated, nor are its values changed",
         "El diccionario de entrada queda igual",
         "It doesn't change the input list",
+        "The list passed in is the same after the call as before it.",
+        "Neither of the two arguments is changed, at any depth.",
+        "Ni el diccionario recibido ni sus listas pueden cambiar.",
+        "The caller goes on using the list afterwards",
     ],
 )
 def test_a_task_that_wants_its_arguments_left_alone_is_understood(text: str) -> None:
@@ -62,6 +66,27 @@ def test_a_script_that_sorts_its_argument_is_caught(body: str, status: str) -> N
     report = asyncio.run(run_examples(f"function f(xs) {{ return {body}; }}", "javascript", probes))
 
     assert [one.status for one in report.outcomes] == [status]
+
+
+def test_every_argument_is_watched_and_what_shows_most_comes_first() -> None:
+    calls = [
+        Example("call", text, "0", None, "")
+        for text in ("f([1, 2], 0)", "f([2, 1], 0)", "f([[2], [1, 1]], 0)")
+    ]
+
+    probes = unchanged_examples(["The list is not changed"], calls)
+
+    assert [one.expected for one in probes] == ["[[2, 1], 0]", "[[[2], [1, 1]], 0]", "[[1, 2], 0]"]
+
+
+def test_a_change_deep_inside_the_second_of_two_objects_is_caught() -> None:
+    call = Example("call", "merge({a: 1}, {a: {b: [1]}})", "0", None, "")
+    code = "function merge(one, two) { two.a.b.push(2); return one; }"
+
+    probes = unchanged_examples(["Neither argument is changed"], [call], javascript=True)
+    report = asyncio.run(run_examples(code, "javascript", probes))
+
+    assert [one.status for one in report.outcomes] == ["fail"]
 
 
 def test_without_the_words_or_a_mutable_argument_there_is_nothing_to_watch() -> None:

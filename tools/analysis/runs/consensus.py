@@ -7,22 +7,26 @@ Source of the idea: a program's sampled solutions are wrong in different ways an
 import ast
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from tools.analysis.examples.boundaries import vary
-from tools.analysis.examples.expressions import canonical, is_closed_call, parse_expression
 from tools.analysis.examples.finder import Example
-from tools.analysis.examples.js_expressions import read_js_call, read_js_value_text
-from tools.analysis.runs.program import MAX_SHOWN
+from tools.analysis.examples.js_expressions import read_js_value_text
+from tools.analysis.probes.calls import drawn_calls, read_calls, varied_calls, within
+from tools.analysis.probes.hints import find_hints
+from tools.analysis.probes.mending import mend_line_breaks
+from tools.analysis.probes.programs import program_inputs
+from tools.analysis.probes.sequences import function_sequences, object_sequences
+from tools.analysis.runs.program import MAX_SHOWN, Outcome
+from tools.analysis.runs.program_io import reads_input
 from tools.analysis.runs.sandbox import is_javascript, run_examples
 from tools.analysis.syntax import check_syntax
 
 Strength = Literal["strong", "weak"]
 
 FEWEST_VOTES: Final = 3
-MOST_CALLS: Final = 60
-MOST_EXAMPLES: Final = 24
+MOST_EXAMPLES: Final = 60
+AT_ONCE: Final = 40
 # No program gives this: its value is told in the outcome of an example that fails.
 _NEVER: Final = "'\\x00 nothing gives this \\x00'"
 _NEVER_JS: Final = '"\\u0000 nothing gives this \\u0000"'
@@ -32,7 +36,7 @@ _NEVER_JS: Final = '"\\u0000 nothing gives this \\u0000"'
 class AgreedExample:
     """An example that solutions agree on: `votes` of the `solutions` that could be run.
 
-    `strong`: three quarters of them, and at least `FEWEST_VOTES`. No other may fail a submission.
+    `strong`: all of them. No other may fail a submission.
     """
 
     example: Example
@@ -42,62 +46,87 @@ class AgreedExample:
     @property
     def strength(self) -> Strength:
         """Tell whether the example may fail a submission."""
-        return "strong" if 4 * self.votes >= 3 * self.solutions else "weak"
+        return "strong" if self.votes == self.solutions else "weak"
 
 
 async def agree(
-    solutions: Sequence[str], language: str, *, calls: Sequence[str]
+    solutions: Sequence[str], language: str, *, calls: Sequence[str], statement: str = ""
 ) -> tuple[AgreedExample, ...]:
-    """Run `solutions` on `calls` and their variants; return what most of them agree on.
+    """Run `solutions` on `calls` and on probes made of them; return what most of them agree on.
 
     Each solution has a vote, also one that was written twice: it was found independently.
 
     At most `MOST_EXAMPLES`, those first that tell the most apart. An exception is no value that can
     be agreed on: what is undefined ends so by chance.
     """
-    javascript = is_javascript(language)
-    asked = _calls(calls, javascript=javascript)
-    observed = {code: await _observe(code, language, asked) for code in dict.fromkeys(solutions)}
+    solutions = [_mended(code, language) for code in solutions]
+    probes = _probes(solutions, language, calls=calls, statement=statement)
+    observed = {code: await _observe(code, language, probes) for code in dict.fromkeys(solutions)}
     votes = [observed[code] for code in solutions]
     useful = [values for values in votes if any(value is not None for value in values.values())]
     if len(useful) < FEWEST_VOTES:
         return ()
-    agreed = [_vote(call, [values[call] for values in useful]) for call in asked]
-    return _telling(one for one in agreed if one is not None)
+    agreed = _vote(probes, useful)
+    if len(useful) > FEWEST_VOTES + 1:
+        agreed = _vote(probes, _without_outliers(useful, agreed))
+    return _telling(agreed)
 
 
-def _calls(calls: Iterable[str], *, javascript: bool) -> tuple[str, ...]:
-    """Return the calls that stand by themselves, then their variants in turns."""
-    read = _read_javascript if javascript else _read_python
-    written = dict.fromkeys(text for text in map(read, calls) if text is not None)
-    variants = [vary(call, javascript=javascript) for call in written]
-    longest = max(map(len, variants), default=0)
-    for turn in range(longest):
-        written.update(dict.fromkeys(some[turn] for some in variants if turn < len(some)))
-    return tuple(written)[:MOST_CALLS]
-
-
-def _read_python(call: str) -> str | None:
-    node = parse_expression(call)
-    return canonical(node) if node is not None and is_closed_call(node) else None
-
-
-def _read_javascript(call: str) -> str | None:
-    read = read_js_call(call)
-    return None if read is None else read.text
-
-
-async def _observe(code: str, language: str, calls: Sequence[str]) -> Mapping[str, str | None]:
-    """Return what the program gives for each call as a literal; None where that is no value."""
-    if check_syntax(code, language).problems:
-        return dict.fromkeys(calls)
+def _probes(
+    solutions: Sequence[str], language: str, *, calls: Sequence[str], statement: str
+) -> tuple[Example, ...]:
+    """Return what to ask the solutions: the calls, their variants and sequences, or inputs."""
     javascript = is_javascript(language)
-    never, read = (_NEVER_JS, _value) if javascript else (_NEVER, _literal)
-    probes = [Example("call", call, never, None, call) for call in calls]
-    report = await run_examples(code, language, probes)
+    never = _NEVER_JS if javascript else _NEVER
+    hints = find_hints(statement, solutions)
+    if not javascript and sum(map(reads_input, solutions)) >= FEWEST_VOTES:
+        given = map(repr, program_inputs(hints))
+        return tuple(Example("io", text, never, None, text) for text in given)
+    first = read_calls(calls, javascript=javascript)
+    more = (
+        *varied_calls(first, javascript=javascript),
+        *drawn_calls(first, hints, javascript=javascript),
+    )
+    sequences = function_sequences(first, solutions, javascript=javascript)
+    if not javascript:
+        sequences += object_sequences(first, solutions, hints)
+    asked = dict.fromkeys((*first, *within(more, first, hints), *sequences))
+    return tuple(Example("call", call, never, None, call) for call in asked)
+
+
+def _without_outliers(
+    votes: Sequence[Mapping[str, str | None]], agreed: Sequence[AgreedExample]
+) -> list[Mapping[str, str | None]]:
+    """Leave out the one solution that most often contradicts the others, if it mostly does."""
+    wrong = [
+        sum(values[one.example.expression] != one.example.expected for one in agreed)
+        for values in votes
+    ]
+    worst = max(range(len(votes)), key=wrong.__getitem__)
+    if 2 * wrong[worst] <= len(agreed):
+        return list(votes)
+    return [values for place, values in enumerate(votes) if place != worst]
+
+
+def _mended(code: str, language: str) -> str:
+    if not check_syntax(code, language).problems:
+        return code
+    mended = mend_line_breaks(code)
+    return code if check_syntax(mended, language).problems else mended
+
+
+async def _observe(code: str, language: str, probes: Sequence[Example]) -> Mapping[str, str | None]:
+    """Return what the program gives for each probe as a literal; None where that is no value."""
+    if check_syntax(code, language).problems:
+        return {one.expression: None for one in probes}
+    read = _value if is_javascript(language) else _literal
+    outcomes: list[Outcome] = []
+    for start in range(0, len(probes), AT_ONCE):  # a run has seconds for all that it is given
+        report = await run_examples(code, language, probes[start : start + AT_ONCE])
+        outcomes += report.outcomes
     return {
         outcome.example.expression: read(outcome.got) if outcome.status == "fail" else None
-        for outcome in report.outcomes
+        for outcome in outcomes
     }
 
 
@@ -114,15 +143,23 @@ def _literal(shown: str | None) -> str | None:
         value = ast.literal_eval(shown)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
-    return repr(round(value, 9)) if isinstance(value, float) else repr(value)
+    return repr(float(f"{value:.12g}")) if isinstance(value, float) else repr(value)
 
 
-def _vote(call: str, values: Sequence[str | None]) -> AgreedExample | None:
-    [(expected, votes)] = Counter(values).most_common(1)
-    if expected is None or 2 * votes <= len(values) or votes < FEWEST_VOTES:
-        return None
-    example = Example("call", call, expected, None, f"{call} → {expected}")
-    return AgreedExample(example, votes, len(values))
+def _vote(
+    probes: Iterable[Example], votes: Sequence[Mapping[str, str | None]]
+) -> list[AgreedExample]:
+    """Return what most of the votes agree on, and at least `FEWEST_VOTES`."""
+    found: list[AgreedExample] = []
+    for probe in probes:
+        values = [each[probe.expression] for each in votes]
+        [(expected, count)] = Counter(values).most_common(1)
+        if expected is None or 2 * count <= len(values) or count < FEWEST_VOTES:
+            continue
+        quote = f"{probe.expression} → {expected}"
+        example = replace(probe, expected=expected, quote=quote)
+        found.append(AgreedExample(example, count, len(values)))
+    return found
 
 
 def _telling(agreed: Iterable[AgreedExample]) -> tuple[AgreedExample, ...]:

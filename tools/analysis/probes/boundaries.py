@@ -29,7 +29,7 @@ def vary(expression: str, *, javascript: bool = False) -> tuple[str, ...]:
     """
     node = parse_expression(expression)
     if javascript and node is not None:
-        node = _AsPython().visit(node)
+        node = AsPython().visit(node)
     if not isinstance(node, ast.Call) or not is_closed_call(node):
         return ()
     write = _write_javascript if javascript else canonical
@@ -40,14 +40,16 @@ def vary(expression: str, *, javascript: bool = False) -> tuple[str, ...]:
     return tuple(islice(different, MAX_VARIANTS))
 
 
-class _AsPython(ast.NodeTransformer):
-    """Read JavaScript's words and the keys of its objects as Python's; the rest is alike."""
+class AsPython(ast.NodeTransformer):
+    """Reads JavaScript's words and the keys of its objects as Python's; the rest is alike."""
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Turn `true`, `false` and `null` into constants."""
         words = {"true": True, "false": False, "null": None}
         return ast.Constant(words[node.id]) if node.id in words else node
 
     def visit_Dict(self, node: ast.Dict) -> ast.expr:
+        """Put quotes around bare keys."""
         keys = [ast.Constant(key.id) if isinstance(key, ast.Name) else key for key in node.keys]
         return ast.Dict(keys, [self.visit(value) for value in node.values])
 
@@ -65,7 +67,7 @@ def _changed_one(call: ast.Call, position: int) -> Iterator[ast.Call]:
         value = ast.literal_eval(call.args[position])
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return
-    for other in _neighbours(value):
+    for other in neighbours(value):
         yield _with(call, {position: other})
 
 
@@ -94,7 +96,7 @@ def _with(call: ast.Call, values: dict[int, Any]) -> ast.Call:
     return changed
 
 
-def _neighbours(value: Any) -> Iterator[Any]:
+def neighbours(value: Any) -> Iterator[Any]:
     """Yield values of the same type that a program may treat otherwise."""
     near = _NEAR.get(type(value))
     if near is None:
@@ -143,7 +145,7 @@ def _near_items(value: Any) -> Iterable[Any]:
     yield kind(items[:1] + items)
     yield kind(items[:-1])
     for place in sorted({0, len(items) - 1}) if items else ():
-        for other in islice(_neighbours(items[place]), 5):
+        for other in islice(neighbours(items[place]), 5):
             yield kind([*items[:place], other, *items[place + 1 :]])
 
 
@@ -154,7 +156,7 @@ def _near_mapping(value: dict[Any, Any]) -> Iterable[dict[Any, Any]]:
     yield dict(reversed(pairs))
     for place in sorted({0, len(pairs) - 1}) if pairs else ():
         key, old = pairs[place]
-        for other in islice(_neighbours(old), 3):
+        for other in islice(neighbours(old), 3):
             yield {**value, key: other}
 
 

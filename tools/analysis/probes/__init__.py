@@ -1,0 +1,1 @@
+"""Inputs on which a right program and a wrong one may differ, made without any submission."""
