@@ -26,10 +26,14 @@ def run(solutions: tuple[str, ...], calls: tuple[str, ...]) -> tuple[AgreedExamp
 
 
 def test_what_all_solutions_give_is_a_strong_example() -> None:
-    found = agreed(*RIGHT)
+    found = agreed(*RIGHT, RIGHT[0])
 
     assert found["total([1, 2, 3])"] == "6 strong"
     assert found["total([])"] == "0 strong"
+
+
+def test_three_solutions_are_too_few_to_fail_anybody() -> None:
+    assert agreed(*RIGHT)["total([1, 2, 3])"] == "6 weak"
 
 
 def test_one_of_four_that_differs_makes_it_weak_and_one_of_three_makes_it_nothing() -> None:
@@ -56,7 +60,7 @@ def test_a_solution_whose_line_breaks_lost_their_escape_is_mended() -> None:
     count = "def lines(text):\n    return len(text.split('\\n'))\n"
     broken = count.replace("\\n", "\n")
 
-    found = agreed(count, count, broken, calls=("lines('a\nb')",))
+    found = agreed(count, count, count, broken, calls=("lines('a\nb')",))
 
     assert found["lines('a\\nb')"] == "2 strong"
 
@@ -79,11 +83,15 @@ def test_two_of_five_that_differ_leave_a_weak_example() -> None:
 
 
 def test_solutions_that_cannot_be_run_do_not_vote() -> None:
-    assert agreed(*RIGHT, BROKEN, RAISES)["total([1, 2, 3])"] == "6 strong"
+    assert agreed(*RIGHT, RIGHT[1], BROKEN, RAISES)["total([1, 2, 3])"] == "6 strong"
 
 
-def test_the_same_solution_found_three_times_has_three_votes() -> None:
-    assert agreed(RIGHT[0], RIGHT[0], RIGHT[0])["total([1, 2, 3])"] == "6 strong"
+def test_the_same_solution_found_four_times_has_four_votes() -> None:
+    assert agreed(*[RIGHT[0]] * 4)["total([1, 2, 3])"] == "6 strong"
+
+
+def test_examples_that_all_have_one_result_are_none() -> None:
+    assert agreed(*["def total(xs):\n    return 0\n"] * 5) == {}
 
 
 def test_an_exception_is_nothing_to_agree_on() -> None:

@@ -137,7 +137,7 @@ def test_a_program_is_mended_inside_its_quotes_only() -> None:
 
 
 def test_methods_are_called_in_turn_on_one_object() -> None:
-    made = object_sequences(["Counter(2).add(3)"], [COUNTER] * 3, Hints())
+    made = object_sequences(["Counter(2).add(3)"], [COUNTER] * 3, Hints(), javascript=False)
 
     assert made
     for text in made:
@@ -149,15 +149,35 @@ def test_methods_are_called_in_turn_on_one_object() -> None:
 
 
 def test_a_class_that_only_two_solutions_have_is_not_asked() -> None:
-    assert object_sequences(["Counter(2).add(3)"], [COUNTER] * 2, Hints()) == ()
+    assert object_sequences(["Counter(2).add(3)"], [COUNTER] * 2, Hints(), javascript=False) == ()
 
 
 def test_what_an_object_is_made_of_is_looked_at_afterwards() -> None:
     basket = COUNTER.replace("Counter", "Basket")
 
-    made = object_sequences(["Basket([1, 2]).add(3)"], [basket] * 3, Hints())
+    made = object_sequences(["Basket([1, 2]).add(3)"], [basket] * 3, Hints(), javascript=False)
 
     assert any(", given])(Basket(*given)))([[1, 2]])" in text for text in made)
+
+
+def test_the_methods_of_a_script_s_class_are_called_in_turn() -> None:
+    code = """
+class Watch {
+  private last: number | null = null;
+  #secret() { return 1; }
+  constructor(readonly start: number = 0) {}
+  get now() { return 1; }
+  stop(at: number): void { this.last = at; }
+  elapsed(at = 5) { return at; }
+}
+"""
+
+    made = object_sequences(["new Watch(1).stop(3)"], [code] * 3, Hints(), javascript=True)
+
+    assert made
+    assert all(read_js_call(text) is not None for text in made)
+    assert any("it.stop(3)" in text and "it.elapsed(" in text for text in made)
+    assert not any("secret" in text or "now" in text for text in made)
 
 
 def test_a_made_function_is_called_again_beside_another_and_what_it_calls_is_noted() -> None:

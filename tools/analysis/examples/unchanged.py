@@ -13,7 +13,7 @@ from tools.analysis.examples.example import Example
 from tools.analysis.examples.expressions import canonical, is_literal, parse_expression
 from tools.analysis.examples.js_expressions import read_js_call, read_js_value_text
 
-MOST: Final = 6
+MOST: Final = 8
 KINDS: Final = frozenset({"call", "assert", "json", "doctest", "truth"})
 
 _SENTENCE: Final = re.compile(r"[^.!?\n;]+")

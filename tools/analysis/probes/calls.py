@@ -120,13 +120,8 @@ def _values(node: ast.expr | None) -> list[Any] | None:
         return None
 
 
-def write_value(value: Any) -> str:
-    """Write a drawn value in Python."""
-    return repr(value)
-
-
 def _write_python(function: str, values: Sequence[Any]) -> str | None:
-    return f"{function}({', '.join(map(write_value, values))})"
+    return f"{function}({', '.join(map(repr, values))})"
 
 
 def _write_javascript(function: str, values: Sequence[Any]) -> str | None:

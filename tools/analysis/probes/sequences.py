@@ -5,21 +5,23 @@ other methods' parameters of the same name, out of few, so that keys and names m
 """
 
 import ast
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from random import Random
 from typing import Any, Final
 
-from tools.analysis.examples.expressions import parse_expression, silent_warnings
-from tools.analysis.probes.calls import SEED, write_value
+from tools.analysis.examples.expressions import parse_expression
+from tools.analysis.probes.boundaries import AsPython
+from tools.analysis.probes.calls import SEED
+from tools.analysis.probes.classes import FEWEST, ClassOutline, common_classes, parse_all
 from tools.analysis.probes.hints import Hints, beside
 
 MOST: Final = 60
 MOST_FUNCTIONS: Final = 12
 LENGTHS: Final = (3, 4, 5, 6, 8)
-FEWEST: Final = 3
 _UNKNOWN: Final = ((1, 2, 3), ("a", "b", "c"))
 
 _TURNS: Final = ("(1), (1), (2), (1)", "(2), (1), (2), (2)", "('a'), ('b'), ('a')", "(), (), ()")
@@ -37,27 +39,19 @@ _SPIES: Final = {
 }
 
 
-@dataclass
-class _Class:
-    """A class of the solutions: how many have it, its methods' parameters, its constructor's."""
-
-    votes: int = 0
-    methods: dict[str, list[str]] = field(default_factory=dict)
-    made_by: list[str] = field(default_factory=list)
-
-
 def object_sequences(
-    calls: Sequence[str], solutions: Sequence[str], hints: Hints
+    calls: Sequence[str], solutions: Sequence[str], hints: Hints, *, javascript: bool
 ) -> tuple[str, ...]:
     """Return expressions that make an object, call its methods in turn and list what they gave."""
     random = Random(SEED)  # noqa: S311 - inputs, no secrets
+    write = _write_javascript if javascript else _write_python
     found: dict[str, None] = {}
-    for name, one in _classes(solutions).items():
-        known = _known_values(name, one, calls)
+    for one in common_classes(solutions, javascript=javascript):
+        known = _known_values(one, calls, javascript=javascript)
         for turn in range(MOST):
             pools = {key: _pool(values, hints, random) for key, values in known.items()}
-            text = _sequence(name, one, pools, random=random, spare=_UNKNOWN[turn % 2])
-            found[text] = None
+            drawn = _draw_steps(one, pools, random=random, spare=_UNKNOWN[turn % 2])
+            found[write(one.name, drawn)] = None
     return tuple(islice(found, MOST))
 
 
@@ -110,7 +104,7 @@ def _spied(maker: str, *, javascript: bool) -> Iterator[str]:
 def _takers(solutions: Iterable[str]) -> list[str]:
     """Name the functions of one parameter that most solutions have at their top."""
     votes: Counter[str] = Counter()
-    for tree in _parsed(solutions):
+    for tree in parse_all(solutions):
         votes.update(
             node.name
             for node in tree.body
@@ -119,43 +113,21 @@ def _takers(solutions: Iterable[str]) -> list[str]:
     return [name for name, count in votes.items() if count >= FEWEST]
 
 
-def _classes(solutions: Iterable[str]) -> dict[str, _Class]:
-    found: dict[str, _Class] = {}
-    methods: dict[str, Counter[str]] = {}
-    for tree in _parsed(solutions):
-        for node in tree.body:
-            if not isinstance(node, ast.ClassDef):
-                continue
-            one = found.setdefault(node.name, _Class())
-            one.votes += 1
-            for part in node.body:
-                if isinstance(part, ast.FunctionDef):
-                    names = [argument.arg for argument in part.args.args[1:]]
-                    if part.name == "__init__":
-                        one.made_by = names
-                    elif not part.name.startswith("_") and not part.decorator_list:
-                        one.methods.setdefault(part.name, names)
-                        methods.setdefault(node.name, Counter())[part.name] += 1
-    for name, one in found.items():
-        one.methods = {
-            method: names
-            for method, names in one.methods.items()
-            if methods[name][method] >= FEWEST
-        }
-    return {name: one for name, one in found.items() if one.votes >= FEWEST and one.methods}
-
-
-def _known_values(name: str, one: _Class, calls: Iterable[str]) -> dict[str, list[Any]]:
+def _known_values(
+    one: ClassOutline, calls: Iterable[str], *, javascript: bool
+) -> dict[str, list[Any]]:
     """Return the literal arguments that the calls give, by the parameter's name."""
     known: dict[str, list[Any]] = {}
     for call in calls:
-        node = parse_expression(call)
+        node = parse_expression(call.replace("new ", "") if javascript else call)
+        if javascript and node is not None:
+            node = AsPython().visit(node)
         for part in ast.walk(node) if node is not None else ():
             match part:
-                case ast.Call(func=ast.Name(id=called), args=given) if called == name:
+                case ast.Call(func=ast.Name(id=called), args=given) if called == one.name:
                     names = one.made_by
                 case ast.Call(func=ast.Attribute(attr=method), args=given):
-                    names = one.methods.get(method, [])
+                    names = one.methods.get(method, ())
                 case _:
                     continue
             for parameter, argument in zip(names, given, strict=False):
@@ -178,15 +150,19 @@ def _pool(values: Sequence[Any], hints: Hints, random: Random) -> list[Any]:
     return random.sample(list(values), min(3, len(values)))
 
 
-def _sequence(
-    name: str,
-    one: _Class,
-    pools: Mapping[str, Sequence[Any]],
-    *,
-    random: Random,
-    spare: Sequence[Any],
-) -> str:
-    rising = random.random() < 1 / 2
+@dataclass(frozen=True)
+class _Steps:
+    """What an object is made of, its calls, and whether the former is looked at again."""
+
+    made_of: list[Any]
+    calls: list[tuple[str, list[Any]]]
+    looks: bool
+
+
+def _draw_steps(
+    one: ClassOutline, pools: Mapping[str, Sequence[Any]], *, random: Random, spare: Sequence[Any]
+) -> _Steps:
+    rising = random.random() < 1 / 2  # times, for one, must not go back
     least: dict[str, Any] = {}
 
     def draw(parameter: str) -> Any:
@@ -195,23 +171,26 @@ def _sequence(
             value = least[parameter] = max(value, least.get(parameter, value))
         return value
 
-    def given(names: Sequence[str]) -> str:
-        return ", ".join(write_value(draw(each)) for each in names)
-
+    made_of = [draw(each) for each in one.made_by]
     methods = random.choices(list(one.methods), k=random.choice(LENGTHS))
-    steps = ", ".join(f"it.{method}({given(one.methods[method])})" for method in methods)
-    first = [draw(each) for each in one.made_by]
-    whole = ", ".join(map(write_value, first))
-    if rising or not any(isinstance(each, list | dict | set) for each in first):
-        return f"(lambda it: [{steps}])({name}({whole}))"
-    # What it was made of is looked at afterwards: it is somebody else's.
-    return f"(lambda given: (lambda it: [{steps}, given])({name}(*given)))([{whole}])"
+    steps = [(method, [draw(each) for each in one.methods[method]]) for method in methods]
+    shared = any(isinstance(each, list | dict | set) for each in made_of)
+    return _Steps(made_of, steps, shared and not rising)
 
 
-def _parsed(solutions: Iterable[str]) -> Iterator[ast.Module]:
-    for code in solutions:
-        try:
-            with silent_warnings():
-                yield ast.parse(code)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
+def _write_python(name: str, drawn: _Steps) -> str:
+    calls = ", ".join(
+        f"it.{method}({', '.join(map(repr, given))})" for method, given in drawn.calls
+    )
+    whole = ", ".join(map(repr, drawn.made_of))
+    if not drawn.looks:
+        return f"(lambda it: [{calls}])({name}({whole}))"
+    return f"(lambda given: (lambda it: [{calls}, given])({name}(*given)))([{whole}])"
+
+
+def _write_javascript(name: str, drawn: _Steps) -> str:
+    calls = ", ".join(f"it.{method}({json.dumps(given)[1:-1]})" for method, given in drawn.calls)
+    whole = json.dumps(drawn.made_of)
+    if not drawn.looks:
+        return f"((it) => [{calls}])(new {name}({whole[1:-1]}))"
+    return f"((given) => ((it) => [{calls}, given])(new {name}(...given)))({whole})"

@@ -25,6 +25,7 @@ from tools.analysis.syntax import check_syntax
 Strength = Literal["strong", "weak"]
 
 FEWEST_VOTES: Final = 3
+FEWEST_FOR_STRONG: Final = 4
 MOST_EXAMPLES: Final = 60
 AT_ONCE: Final = 40
 # No program gives this: its value is told in the outcome of an example that fails.
@@ -36,7 +37,7 @@ _NEVER_JS: Final = '"\\u0000 nothing gives this \\u0000"'
 class AgreedExample:
     """An example that solutions agree on: `votes` of the `solutions` that could be run.
 
-    `strong`: all of them. No other may fail a submission.
+    `strong`: all of them, and at least `FEWEST_FOR_STRONG`. No other may fail a submission.
     """
 
     example: Example
@@ -46,7 +47,8 @@ class AgreedExample:
     @property
     def strength(self) -> Strength:
         """Tell whether the example may fail a submission."""
-        return "strong" if self.votes == self.solutions else "weak"
+        whole = self.votes == self.solutions
+        return "strong" if whole and self.votes >= FEWEST_FOR_STRONG else "weak"
 
 
 async def agree(
@@ -56,8 +58,9 @@ async def agree(
 
     Each solution has a vote, also one that was written twice: it was found independently.
 
-    At most `MOST_EXAMPLES`, those first that tell the most apart. An exception is no value that can
-    be agreed on: what is undefined ends so by chance.
+    At most `MOST_EXAMPLES`, those first that tell the most apart; none where all have one result,
+    which any program may have. An exception is no value that can be agreed on: what is undefined
+    ends so by chance.
     """
     solutions = [_mended(code, language) for code in solutions]
     probes = _probes(solutions, language, calls=calls, statement=statement)
@@ -67,8 +70,10 @@ async def agree(
     if len(useful) < FEWEST_VOTES:
         return ()
     agreed = _vote(probes, useful)
-    if len(useful) > FEWEST_VOTES + 1:
+    if len(useful) > FEWEST_FOR_STRONG:
         agreed = _vote(probes, _without_outliers(useful, agreed))
+    if len({one.example.expected for one in agreed}) <= 1:
+        return ()
     return _telling(agreed)
 
 
@@ -87,9 +92,10 @@ def _probes(
         *varied_calls(first, javascript=javascript),
         *drawn_calls(first, hints, javascript=javascript),
     )
-    sequences = function_sequences(first, solutions, javascript=javascript)
-    if not javascript:
-        sequences += object_sequences(first, solutions, hints)
+    sequences = (
+        *function_sequences(first, solutions, javascript=javascript),
+        *object_sequences(first, solutions, hints, javascript=javascript),
+    )
     asked = dict.fromkeys((*first, *within(more, first, hints), *sequences))
     return tuple(Example("call", call, never, None, call) for call in asked)
 
