@@ -18,7 +18,7 @@ from tools.analysis.facts.secrets import redact
 from tools.analysis.facts.unicode import strip_invisible
 from tools.analysis.fingerprints import fingerprint
 from tools.analysis.runs.sandbox import Outcome, is_javascript, run_examples
-from tools.analysis.syntax import split_lines
+from tools.analysis.syntax import normalise_language, split_lines
 
 PROMPT_CHARACTERS: Final = 12_000
 TOLD_RUNS: Final = 8
@@ -75,8 +75,9 @@ async def run_proposed(
         run |= {key: one[key] for key in ("strength", "votes", "solutions")}
         if _is_refusal(run):
             run["strength"] = "weak"
-    watching = unchanged_examples(task_texts, examples, javascript=is_javascript(language))
-    watched, _ = await _run(code, language, watching, origin=FROM_TASK)
+    watched, _ = await _run(
+        code, language, _watching(task_texts, examples, language), origin=FROM_TASK
+    )
     return {**facts, "runs": [*facts["runs"], *runs, *watched], "runs_reason": reason}
 
 
@@ -127,8 +128,16 @@ def for_prompt(facts: Json, language: Language) -> str:
 
 def _examples_of(task_texts: Sequence[str], language: str) -> list[Example]:
     found = find_examples(*task_texts, language=language)
-    watching = unchanged_examples(task_texts, found, javascript=is_javascript(language))
-    return [*found, *watching]
+    return [*found, *_watching(task_texts, found, language)]
+
+
+def _watching(
+    task_texts: Sequence[str], examples: Sequence[Example], language: str
+) -> tuple[Example, ...]:
+    javascript = is_javascript(language)
+    if not javascript and normalise_language(language) != "python":
+        return ()
+    return unchanged_examples(task_texts, examples, javascript=javascript)
 
 
 async def _run(

@@ -1,8 +1,8 @@
 """Examples for a task that has none: from the model's own solutions of the task's statement.
 
-The model is shown the statement and nothing else, never a submission. Its solutions are run, and
-what most of them agree on is an example. That is weaker evidence than the task's own words, and it
-is labelled so wherever it is shown.
+The model is shown the statement and nothing else, never a submission. Its solutions are run, in
+Python where the task's language has no sandbox of its own, and what they agree on is an example.
+That is weaker evidence than the task's own words, and it is labelled so wherever it is shown.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from agent.outputs import ProposedCalls, Solution
 from agent.prompts import load_prompt
 from agent.sources import new_fence
 from agent.state import Json
-from tools.analysis.runs.consensus import agree
+from tools.analysis.runs.consensus import agree, language_of_solutions
 from tools.errors import ModelRefused, ModelTimeout, ModelTruncated
 
 SOLUTIONS: Final = 5
@@ -43,7 +43,10 @@ async def propose_examples(
     empty where the solutions do not agree on anything. Raises the errors of `agent.answers.ask` for
     a model that cannot be reached.
     """
-    about = (statement, programming_language, context)
+    solved_in = language_of_solutions(programming_language)
+    if solved_in is None:
+        return [], Usage(0, 0)
+    about = (statement, solved_in, context)
     solving = [
         _ask(Solution, "solve_task", *about, sample=number) for number in range(1, SOLUTIONS + 1)
     ]
@@ -55,7 +58,7 @@ async def propose_examples(
         return [], usage
     agreed = await agree(
         [each.value.code for each in solved if each is not None],
-        programming_language,
+        solved_in,
         calls=proposed.value.calls,
         statement=statement,
     )

@@ -1,10 +1,13 @@
 """A submission with what is known about it before any model is asked."""
 
+import asyncio
+
 from agent.evidence import collect, run_proposed, summary
 from agent.proposals import statement_hash
 from agent.sources import NOTHING
 from agent.state import Json
 from agent.words import Language, say
+from tools.analysis.runs.consensus import language_of_solutions
 from tools.analysis.runs.sandbox import can_run
 
 
@@ -22,7 +25,9 @@ async def with_evidence(request: Json, subject: Json, language: Language) -> Jso
     facts = await collect(code, programming_language, task_texts=texts)
     subject = {**subject, "facts": facts, "criteria": criteria, "open_statement": None}
     broken = summary(facts).syntax_problems > 0
-    if not task or facts["runs"] or broken or not can_run(programming_language):
+    if not task or facts["runs"] or broken:
+        return subject
+    if not await asyncio.to_thread(_can_propose, programming_language):
         return subject
     statement = "\n".join(texts)
     kept = task["proposed"] or {}
@@ -41,6 +46,10 @@ async def with_proposed(request: Json, subject: Json, proposed: Json) -> Json:
         task_texts=_texts(subject),
     )
     return subject | {"facts": facts}
+
+
+def _can_propose(programming_language: str) -> bool:
+    return language_of_solutions(programming_language) is not None and can_run(programming_language)
 
 
 def _texts(subject: Json) -> list[str]:

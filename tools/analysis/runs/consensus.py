@@ -20,7 +20,7 @@ from tools.analysis.probes.sequences import function_sequences, object_sequences
 from tools.analysis.runs.program import MAX_SHOWN, Outcome
 from tools.analysis.runs.program_io import reads_input
 from tools.analysis.runs.sandbox import is_javascript, run_examples
-from tools.analysis.syntax import check_syntax
+from tools.analysis.syntax import check_syntax, normalise_language
 
 Strength = Literal["strong", "weak"]
 
@@ -49,6 +49,18 @@ class AgreedExample:
         """Tell whether the example may fail a submission."""
         whole = self.votes == self.solutions
         return "strong" if whole and self.votes >= FEWEST_FOR_STRONG else "weak"
+
+
+def language_of_solutions(language: str) -> str | None:
+    """Return what solutions for a task in `language` are written in; None where they are of no use.
+
+    Where calls are made of literals that every language has, it is Python, which small models know
+    best and which runs everywhere. A query has no calls.
+    """
+    name = normalise_language(language)
+    if name is None or name == "sql":
+        return None
+    return name if is_javascript(name) else "python"
 
 
 async def agree(
