@@ -18,7 +18,7 @@ from tools.analysis.facts.secrets import redact
 from tools.analysis.facts.unicode import strip_invisible
 from tools.analysis.fingerprints import fingerprint
 from tools.analysis.runs.sandbox import Outcome, is_javascript, run_examples
-from tools.analysis.syntax import normalise_language, split_lines
+from tools.analysis.syntax import split_lines
 
 PROMPT_CHARACTERS: Final = 12_000
 TOLD_RUNS: Final = 8
@@ -134,10 +134,7 @@ def _examples_of(task_texts: Sequence[str], language: str) -> list[Example]:
 def _watching(
     task_texts: Sequence[str], examples: Sequence[Example], language: str
 ) -> tuple[Example, ...]:
-    javascript = is_javascript(language)
-    if not javascript and normalise_language(language) != "python":
-        return ()
-    return unchanged_examples(task_texts, examples, javascript=javascript)
+    return unchanged_examples(task_texts, examples, javascript=is_javascript(language))
 
 
 async def _run(

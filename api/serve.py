@@ -33,6 +33,7 @@ async def _serve(settings: Settings, *, host: str, port: int) -> None:
     import uvicorn
 
     from api.app import create_app
+    from api.http_protocol import ProblemProtocol
     from tools.backfill import filling
 
     async with contextlib.AsyncExitStack() as stack:
@@ -48,7 +49,7 @@ async def _serve(settings: Settings, *, host: str, port: int) -> None:
             port=port,
             log_config=None,
             timeout_graceful_shutdown=GRACE_SECONDS,
-            h11_max_incomplete_event_size=32_768,
+            http=ProblemProtocol,
             server_header=False,
         )
         async with filling(filler):

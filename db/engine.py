@@ -2,6 +2,8 @@
 
 Every connection speaks UTC and carries what retrieval rests on: the `vector` type in binary form,
 HNSW's iterative scan, and custom plans (a generic plan hides the owner's size from the planner).
+What a session reads past its transaction (`db/reads.py`) is planned once: its statements leave the
+planner no choice. None is compiled: what the planner believes of HNSW's cost would have it so.
 """
 
 from typing import Any, Final
@@ -19,14 +21,29 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from db.outbox import RecordingSession
+from db.reads import READS, Reads
 
 DRIVER: Final = "postgresql+psycopg"
 CONNECT_TIMEOUT_SECONDS: Final = 3
-RETRIEVAL_OPTIONS: Final = (
-    "-c timezone=UTC -c plan_cache_mode=force_custom_plan "
-    "-c hnsw.iterative_scan=relaxed_order -c hnsw.ef_search=300"
+READ_PATIENCE_SECONDS: Final = 5.0
+_SEARCH_OPTIONS: Final = (
+    "-c timezone=UTC -c jit=off -c hnsw.iterative_scan=relaxed_order -c hnsw.ef_search=300"
 )
+RETRIEVAL_OPTIONS: Final = f"{_SEARCH_OPTIONS} -c plan_cache_mode=force_custom_plan"
+READ_OPTIONS: Final = f"{_SEARCH_OPTIONS} -c plan_cache_mode=force_generic_plan"
 UTC_OPTIONS: Final = "-c timezone=UTC"
+
+
+class LightSession(AsyncSession):
+    """A session that is closed at once where it has no transaction, without a task of its own."""
+
+    async def __aexit__(self, *raised: Any) -> None:
+        """Close it."""
+        if self.in_transaction():
+            await super().__aexit__(*raised)
+        else:
+            self.sync_session.close()
+
 
 Sessions = async_sessionmaker[AsyncSession]
 UNAVAILABLE: Final = (DBAPIError, PoolTimeout)
@@ -80,5 +97,21 @@ def make_sync_engine(url: str, *, pool_size: int = 2) -> Engine:
 
 
 def make_sessions(engine: AsyncEngine) -> Sessions:
-    """Return a factory of sessions; `async with sessions.begin()` is one transaction."""
-    return async_sessionmaker(engine, expire_on_commit=False, sync_session_class=RecordingSession)
+    """Return a factory of sessions; `async with sessions.begin()` is one transaction.
+
+    What they read by `db.reads.read` has connections of its own, closed with the engine's.
+    """
+    reads = Reads(
+        conninfo(engine.url.render_as_string(hide_password=False)),
+        options=READ_OPTIONS,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        patience=READ_PATIENCE_SECONDS,
+    )
+    event.listen(engine.sync_engine, "engine_disposed", lambda _engine: reads.close())
+    return async_sessionmaker(
+        engine,
+        class_=LightSession,
+        expire_on_commit=False,
+        sync_session_class=RecordingSession,
+        info={READS: reads},
+    )

@@ -11,6 +11,7 @@ from pgvector.sqlalchemy import Vector
 from sqlalchemy import (
     ARRAY,
     CHAR,
+    BigInteger,
     Boolean,
     Computed,
     Enum,
@@ -352,7 +353,7 @@ class ParquetBatch(Base):
     lease_until: Mapped[datetime] = mapped_column(UTCDateTime)
     path: Mapped[str | None] = mapped_column(String(500))
     rows: Mapped[int | None] = mapped_column(Integer)
-    bytes: Mapped[int | None] = mapped_column(Integer)
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = _created_at()
     done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

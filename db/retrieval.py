@@ -3,29 +3,27 @@
 One HNSW index serves every owner, and a filter on the owner comes after it: with many owners the
 planner's own choice returns too few rows, often none. So the caller picks the path: an exact scan
 behind the btree on (user_id, entity_type) for a small owner, HNSW with iterative scan for a large
-one.
-
-Words are weighed by how rare they are among the owner's own rows (BM25's inverse document
-frequency; PostgreSQL's `ts_rank` has none). The two rankings are fused by reciprocal rank, the one
-by words as far as it covers the query: a stray word in common must not outvote the meaning.
+one, and an exact scan again where HNSW gave up or went astray.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import TextClause, text
+from psycopg.rows import TupleRow
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.reads import Rows, read
+from db.retrieval_statements import RANK_OFFSET, Path, make_nearest, make_search
 
 EXACT_UP_TO_ROWS: Final = 4_000
 CHUNKS_AN_ENTITY: Final = 4
 SMALLEST_POOL: Final = 40
-RANK_OFFSET: Final = 10
 BEST_SCORE: Final = 2.0 / (RANK_OFFSET + 1)
+PATHS: Final[tuple[Path, ...]] = ("few", "many", "all")
 
 Vector = NDArray[np.float32]
 
@@ -38,7 +36,7 @@ class Scope:
     no such property is not found by it.
     """
 
-    entity_types: tuple[str, ...]
+    entity_types: tuple[str, ...] = ()
     course_id: str | None = None
     goal_id: str | None = None
     statuses: tuple[str, ...] = ()
@@ -70,193 +68,6 @@ class Found:
     score: float
     similarity: float | None
     coverage: float | None
-
-
-_COUNT_UP_TO = text("""
-select count(*) from
-  (select from embeddings where user_id = :user_id limit :most) as owned
-""")
-
-_ALLOWED: Final = """
-allowed as materialized (
-  select 'goal' as entity_type, id as entity_id
-  from goals
-  where user_id = :user_id and cast(:languages as text[]) is null
-    and (cast(:course_id as text) is null or course_id = :course_id)
-    and (cast(:goal_id as text) is null or id = :goal_id)
-    and (cast(:statuses as text[]) is null or status::text = any(:statuses))
-    and (cast(:since as timestamp) is null or created_at >= :since)
-    and (cast(:until as timestamp) is null or created_at < :until)
-  union all
-  select 'task', tasks.id
-  from tasks left join goals on goals.id = tasks.goal_id
-  where tasks.user_id = :user_id and cast(:languages as text[]) is null
-    and (cast(:course_id as text) is null or goals.course_id = :course_id)
-    and (cast(:goal_id as text) is null or tasks.goal_id = :goal_id)
-    and (cast(:statuses as text[]) is null or tasks.status::text = any(:statuses))
-    and (cast(:since as timestamp) is null or tasks.created_at >= :since)
-    and (cast(:until as timestamp) is null or tasks.created_at < :until)
-  union all
-  select 'course', id
-  from courses
-  where user_id = :user_id and cast(:languages as text[]) is null
-    and cast(:goal_id as text) is null
-    and (cast(:course_id as text) is null or id = :course_id)
-    and (cast(:statuses as text[]) is null or status::text = any(:statuses))
-    and (cast(:since as timestamp) is null or created_at >= :since)
-    and (cast(:until as timestamp) is null or created_at < :until)
-  union all
-  select kind, code_snapshots.id
-  from code_snapshots
-    left join tasks on tasks.id = code_snapshots.task_id
-    left join goals on goals.id = tasks.goal_id
-    cross join (values ('code_snapshot'), ('ai_feedback')) as kinds (kind)
-  where code_snapshots.user_id = :user_id and cast(:statuses as text[]) is null
-    and (cast(:languages as text[]) is null or code_snapshots.language = any(:languages))
-    and (cast(:course_id as text) is null or goals.course_id = :course_id)
-    and (cast(:goal_id as text) is null or tasks.goal_id = :goal_id)
-    and (cast(:since as timestamp) is null or code_snapshots.created_at >= :since)
-    and (cast(:until as timestamp) is null or code_snapshots.created_at < :until)
-),
-"""
-
-_OWN: Final = "user_id = :user_id and entity_type = any(:entity_types)"
-_NARROW: Final = "and (entity_type, entity_id) in (select entity_type, entity_id from allowed)"
-
-# `+ 0` keeps the planner off HNSW; a relaxed HNSW scan is sorted again. Ordering by the selected
-# expression itself computes each distance once.
-_EXACT: Final = "(embedding <=> :vector) + 0"
-_HNSW: Final = "embedding <=> :vector"
-
-_DENSE: Final = """
-near as materialized (
-  select id, entity_type, entity_id, {distance} as distance
-  from embeddings
-  where {own} and model = :model {narrow}
-  order by distance
-  limit :pool
-), dense as (
-  select *, row_number() over (order by distance, entity_id) as place
-  from (
-    select distinct on (entity_type, entity_id) *
-    from near
-    where distance <= :farthest
-    order by entity_type, entity_id, distance, id
-  ) best
-)
-"""
-
-_NO_DENSE: Final = """
-near as (select where false), dense as (
-  select null::text as id, null::text as entity_type, null::text as entity_id,
-         null::float as distance, null::bigint as place
-  where false
-)
-"""
-
-# A word of the query is found by any of its forms (stems of both languages, with and without its
-# accents); an identifier is its parts, and itself.
-_WORDS: Final = """
-words as materialized (
-  select distinct lower(word) as word
-  from regexp_split_to_table(search_parts(:query), '\\s+') as word
-), forms as materialized (
-  select word, (
-    select string_agg(
-      '''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || '''', ' | '
-    )
-    from unnest(search_lexemes(word))
-  ) as forms
-  from (
-    select word from words
-    union
-    select token
-    from unnest(tsvector_to_array(to_tsvector('search_words', search_plain(:query)))) as token
-    where token not in (select search_plain(word) from words)
-  ) as all_words
-), asked as materialized (
-  select word, forms::tsquery as any_form, (
-    select string_agg(form || '\\:A', ' | ') from unnest(string_to_array(forms, ' | ')) as form
-  )::tsquery as in_title
-  from forms
-  where forms is not null
-), wanted as materialized (
-  select string_agg(any_form::text, ' | ')::tsquery as any_word from asked
-), hits as materialized (
-  select id, entity_type, entity_id, length(search) as size, word, search @@ in_title as in_title
-  from wanted, embeddings join asked on search @@ any_form
-  where {own} and search @@ any_word {narrow}
-), rarity as materialized (
-  select asked.word,
-         ln(1 + (greatest(:owned, count(hits.id)) - count(hits.id) + 0.5) / (count(hits.id) + 0.5))
-           as weight
-  from asked left join hits using (word)
-  group by asked.word
-), scored as (
-  select id, entity_type, entity_id,
-         sum(weight * case when in_title then 1.3 else 1 end) / (1 + 0.1 * ln(min(size))) as score,
-         sum(weight) / (select sum(weight) from rarity) as coverage
-  from hits join rarity using (word)
-  group by id, entity_type, entity_id
-), worded as (
-  select *, row_number() over (order by score desc, entity_id) as place
-  from (
-    select distinct on (entity_type, entity_id) *
-    from scored
-    where coverage >= :least_coverage
-    order by entity_type, entity_id, score desc, id
-  ) best
-  order by place
-  limit :pool
-)
-"""
-
-_FUSED: Final = """
-select embeddings.entity_type, embeddings.entity_id, chunk, content, fused.score,
-       1 - distance, coverage, {more} as more, {starved} as starved
-from (
-  select coalesce(worded.id, dense.id) as id, distance, coverage,
-         coalesce(1.0 / ({offset} + dense.place), 0)
-           + coalesce(coverage / ({offset} + worded.place), 0)
-           as score
-  from dense full join worded using (entity_type, entity_id)
-  order by score desc, distance nulls last, id
-  limit :limit
-) fused join embeddings using (id)
-order by fused.score desc, distance nulls last, id
-"""
-
-# The pool was too small only if it is full of what may still count.
-_MORE: Final = "(select count(*) = :pool and max(distance) <= :farthest from near)"
-
-# HNSW gives up after `hnsw.max_scan_tuples`: among many owners' rows it may have met too few.
-_STARVED: Final = "(select count(*) < :pool from near)"
-_SAID: Final = {"more": _MORE, "starved": _STARVED}
-_UNSAID: Final = {"more": "false", "starved": "false"}
-_ALL_EXACT: Final = 1 << 30
-
-# One round trip: of the two branches, the one that the owner's size closes is never executed.
-_NEAREST: Final = """
-with owned as materialized (
-  select count(*) as up_to from
-    (select from embeddings where user_id = :user_id limit :exact_up_to + 1) as counted
-), near as materialized (
-  (
-    select entity_type, entity_id, chunk, content, {exact} as distance
-    from embeddings
-    where {own} and model = :model and (select up_to from owned) <= :exact_up_to
-    order by distance
-    limit :limit
-  ) union all (
-    select entity_type, entity_id, chunk, content, {hnsw} as distance
-    from embeddings
-    where {own} and model = :model and (select up_to from owned) > :exact_up_to
-    order by distance
-    limit :limit
-  )
-)
-select near.*, (select up_to from owned) as owned from near order by distance
-"""
 
 
 @dataclass(frozen=True)
@@ -294,74 +105,69 @@ class Retrieval:
         is less similar than `least_similarity` is not found by its meaning, and what has less of
         the query's weight than `least_coverage` not by its words.
         """
-        owned = await self._count_up_to(EXACT_UP_TO_ROWS + 1)
-        exact = owned <= EXACT_UP_TO_ROWS or scope.is_narrow
-        statement = _statement(dense=vector is not None, exact=exact, narrow=scope.is_narrow)
-        values = {
+        paths: tuple[Path, ...] = PATHS if vector is not None else ("few", "all")
+        if scope.is_narrow:
+            paths = ("all",)
+        values: dict[str, Any] = {
             "user_id": self._user_id,
             "query": query,
-            "owned": owned,
+            "most": EXACT_UP_TO_ROWS + 1,
+            "exact_up_to": EXACT_UP_TO_ROWS,
             "limit": limit,
             "least_coverage": least_coverage,
             "entity_types": list(scope.entity_types),
+            "vector": vector,
+            "model": model,
+            "farthest": 1.0 - least_similarity,
+            "pool": max(SMALLEST_POOL, CHUNKS_AN_ENTITY * limit),
         }
         if scope.is_narrow:
             values |= _bounds(scope)
-        if vector is not None:
-            values |= {"vector": vector, "model": model, "farthest": 1.0 - least_similarity}
-        pool = max(SMALLEST_POOL, CHUNKS_AN_ENTITY * limit)
-        while True:
-            rows = (await self._session.execute(statement, values | {"pool": pool})).all()
-            if vector is not None and not exact and (not rows or rows[0].starved):
-                exact = True
-                statement = _statement(dense=True, exact=True, narrow=scope.is_narrow)
-                continue
-            found = [_found(row) for row in rows]
-            if len(found) == limit or not rows or not rows[0].more:
-                return found
-            pool *= 8  # a few entities with many chunks filled it
+        rows: Rows = []
+        for path in paths:
+            statement = make_search(
+                path,
+                dense=vector is not None,
+                narrow=scope.is_narrow,
+                typed=bool(scope.entity_types),
+            )
+            while True:
+                rows = await read(self._session, statement, values)
+                *_, more, not_here = rows[0]
+                if not_here or len(rows) == limit or not more:
+                    break
+                values["pool"] *= 8  # a few entities with many chunks filled it
+            if not rows[0][-1]:
+                break
+        return [_found(row) for row in rows if row[0] is not None]
 
     async def nearest(
         self, vector: Vector, *, model: str, entity_types: Sequence[str], limit: int
     ) -> list[Nearest]:
-        """Return the `limit` chunks nearest to `vector`, nearest first, of one model's vectors."""
+        """Return the `limit` chunks nearest to `vector`, nearest first, of one model's vectors.
+
+        Among entities of all types where none is named.
+        """
         values = {
             "vector": vector,
             "user_id": self._user_id,
             "model": model,
-            "limit": limit,
+            "pool": limit,
             "entity_types": list(entity_types),
+            "most": EXACT_UP_TO_ROWS + 1,
             "exact_up_to": EXACT_UP_TO_ROWS,
         }
-        rows = (await self._session.execute(_NEAREST_OF_ITS_SIZE, values)).all()
-        if len(rows) < limit and (not rows or rows[0].owned > EXACT_UP_TO_ROWS):
-            every = values | {"exact_up_to": _ALL_EXACT}
-            rows = (await self._session.execute(_NEAREST_OF_ITS_SIZE, every)).all()
-        return [Nearest(*row[:5]) for row in rows]
-
-    async def _count_up_to(self, most: int) -> int:
-        counted = await self._session.scalar(_COUNT_UP_TO, {"user_id": self._user_id, "most": most})
-        return int(counted or 0)
-
-
-_NEAREST_OF_ITS_SIZE: Final = text(_NEAREST.format(own=_OWN, exact=_EXACT, hnsw=_HNSW))
+        rows: Rows = []
+        for path in PATHS:
+            statement = make_nearest(path, typed=bool(entity_types))
+            rows = await read(self._session, statement, values)
+            *_, not_here = rows[0]
+            if not not_here:
+                break
+        return [Nearest(*row[:-1]) for row in rows if row[0] is not None]
 
 
-@cache
-def _statement(*, dense: bool, exact: bool, narrow: bool) -> TextClause:
-    parts = {
-        "own": _OWN,
-        "narrow": _NARROW if narrow else "",
-        "distance": _EXACT if exact else _HNSW,
-    }
-    by_meaning = _DENSE.format(**parts) if dense else _NO_DENSE
-    return text(
-        f"with {_ALLOWED if narrow else ''}{by_meaning}, {_WORDS.format(**parts)}"
-        f"{_FUSED.format(offset=RANK_OFFSET, **(_SAID if dense else _UNSAID))}"
-    )
-
-
-def _found(row: Any) -> Found:
+def _found(row: TupleRow) -> Found:
     entity_type, entity_id, chunk, content, score, similarity, coverage, *_ = row
     return Found(
         entity_type=entity_type,

@@ -36,6 +36,7 @@ HEAVY = {
     "fastapi",
     "langchain_core",
     "langchain_openai",
+    "langchain_postgres",
     "langgraph",
     "matplotlib",
     "openai",

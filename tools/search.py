@@ -5,7 +5,7 @@ search goes by meaning and by words at once; where the embedding model does not 
 alone, and the result says so.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import structlog
@@ -84,11 +84,12 @@ async def search_everything(
         log.warning("search.by_words_alone", reason=error.detail)
         vector = None
 
+    asks_for_all = set(scope.entity_types) == set(ENTITY_TYPES)
     found = await Retrieval(tools.session, tools.user_id).search(
         query,
         vector,
         model=tools.embedder.model,
-        scope=scope,
+        scope=replace(scope, entity_types=()) if asks_for_all else scope,
         limit=limit,
         least_similarity=tools.embedder.least_similarity,
         least_coverage=LEAST_COVERAGE,

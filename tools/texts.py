@@ -64,10 +64,13 @@ def _any_text(value: JsonValue) -> JsonValue:
 
 Text = Annotated[str, AfterValidator(_storable)]
 """Any text that can be stored, as it is."""
-Line = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1)]
-Title = Annotated[Line, Field(max_length=MAX_TITLE), AfterValidator(_visible)]
+Line = Annotated[
+    Text, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_visible)
+]
+"""A text without space around it, of which something can be seen."""
+Title = Annotated[Line, Field(max_length=MAX_TITLE)]
 Description = Annotated[Text, Field(max_length=MAX_DESCRIPTION)]
-CriterionText = Annotated[Line, Field(max_length=MAX_CRITERION), AfterValidator(_visible)]
+CriterionText = Annotated[Line, Field(max_length=MAX_CRITERION)]
 Criteria = Annotated[list[CriterionText], Field(max_length=MAX_CRITERIA)]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
 Percentage = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, strict=True)]

@@ -19,10 +19,10 @@ from db.embedded import open_embedded
 from db.engine import conninfo
 from tools.indexing import ENTITY_TYPES
 
-MODEL: Final = "bench"
+MODEL: Final = "a-name-as-long-as-that-of-a-real-model"
 DATABASE: Final = "goals_bench"
 NOW: Final = datetime(2026, 1, 1)
-GENERATION: Final = 2
+GENERATION: Final = 3
 """Counts the changes of what is loaded: an older kept server is loaded again."""
 OWN_TABLE: Final = "langchain_documents"
 MEMORY_SHARE: Final = 0.125
@@ -51,24 +51,24 @@ where tablename = 'embeddings' and indexdef similar to '%% USING (hnsw|gin) %%'
 
 
 def user_id(owner: int) -> str:
-    """Return the id of an owner's account."""
-    return f"usr_{owner:06d}"
+    """Return the id of an owner's account, as long as a real one."""
+    return f"usr_{owner:032x}"
 
 
 def entity_id(row: int) -> str:
-    """Return the id of the entity that a row is of."""
-    return f"ent_{row:08d}"
+    """Return the id of the entity that a row is of, as long as a real one."""
+    return f"ent_{row:032x}"
 
 
 def row_number(entity: str) -> int:
     """Return the number of the row that is of the entity."""
-    return int(entity.removeprefix("ent_"))
+    return int(entity.removeprefix("ent_"), 16)
 
 
 def make_row(corpus: Corpus, row: int, *, owner: int, prefix: str = "emb") -> tuple[Any, ...]:
     """Return one row in the order of `COPY`."""
     return (
-        f"{prefix}_{row:08d}", user_id(owner), ENTITY_TYPES[corpus.types[row]], entity_id(row), 0,
+        f"{prefix}_{row:032x}", user_id(owner), ENTITY_TYPES[corpus.types[row]], entity_id(row), 0,
         corpus.texts[row], f"{row:064x}", corpus.vectors[row], MODEL, Jsonb({"n": row}), NOW,
     )  # fmt: skip
 

@@ -4,6 +4,11 @@ A synthetic row lies around one of its owner's topics: the topic's centre and th
 are Gaussian with a spectrum that falls as i^-0.7, which leaves about 235 of the 1536 dimensions
 effective. Two rows of one topic have a cosine of about .5, two of different topics about .1. One
 owner's rows are real sentences, embedded by the local model.
+
+There are two sets of queries. `queries` are drawn by size: half of them by class of size, half by
+how many rows an owner has, so that every path is asked, the slow ones more often than they are in
+life. `learner_queries` are drawn by learner, each as likely as another: what a learner feels. Most
+have little, so their median is the time of a search in a few rows.
 """
 
 import json
@@ -70,6 +75,7 @@ class Corpus:
     types: NDArray[np.int8]
     texts: Sequence[str]
     queries: Sequence[Query]
+    learner_queries: Sequence[Query]
 
     @cached_property
     def sizes(self) -> Indices:
@@ -111,26 +117,29 @@ def make_corpus(rows: int, queries: int, *, real_rows: int, embed: Embed) -> Cor
         vectors[first : first + real] = embed(sentences[:real])
         contents[first : first + real] = sentences[:real]
 
-    owners = draw_owners(chance, sizes, count=queries)
-    asked = np.array([chance.choice(own[n]) for n in owners])
-    asked_vectors = _around(chance, common, centres[asked])
-    types_asked = chance.choice(len(ENTITY_TYPES), size=queries, p=TYPE_SHARES)
-    made = []
-    for number, owner in enumerate(owners):
-        text, vector = texts.make(asked[number], words=5), asked_vectors[number]
-        if real and owner == real_owner:  # a real text, a little beside itself
-            row = first + int(chance.integers(real))
-            text = " ".join(contents[row].split()[:6])
-            vector = _unit(vectors[row] + 0.5 * _unit(vectors[first + chance.integers(real)]))
-        made.append(
-            Query(
-                owner=int(owner),
-                vector=vector,
-                text=text,
-                entity_type=ENTITY_TYPES[types_asked[number]],
-            )
-        )
-    return Corpus(starts=starts, vectors=vectors, types=types, texts=contents, queries=made)
+    def ask(owners: Indices) -> list[Query]:
+        asked = np.array([chance.choice(own[n]) for n in owners])
+        asked_vectors = _around(chance, common, centres[asked])
+        types_asked = chance.choice(len(ENTITY_TYPES), size=len(owners), p=TYPE_SHARES)
+        made = []
+        for number, owner in enumerate(owners):
+            text, vector = texts.make(asked[number], words=5), asked_vectors[number]
+            if real and owner == real_owner:  # a real text, a little beside itself
+                row = first + int(chance.integers(real))
+                text = " ".join(contents[row].split()[:6])
+                vector = _unit(vectors[row] + 0.5 * _unit(vectors[first + chance.integers(real)]))
+            kind = ENTITY_TYPES[types_asked[number]]
+            made.append(Query(owner=int(owner), vector=vector, text=text, entity_type=kind))
+        return made
+
+    return Corpus(
+        starts=starts,
+        vectors=vectors,
+        types=types,
+        texts=contents,
+        queries=ask(draw_owners(chance, sizes, count=queries)),
+        learner_queries=ask(chance.choice(len(sizes), size=queries)),
+    )
 
 
 def draw_owners(chance: np.random.Generator, sizes: Indices, *, count: int) -> Indices:

@@ -9,7 +9,7 @@ from itertools import compress
 from typing import Final
 
 from api.retrieval_bench.goals import JUDGED_BY, WORDS
-from api.retrieval_bench.owners import Corpus, find_nearest
+from api.retrieval_bench.owners import Corpus, Query, find_nearest
 from api.retrieval_bench.plan import TASKS, Plan, Site
 from api.retrieval_bench.ways import Way
 from db.retrieval import EXACT_UP_TO_ROWS
@@ -21,9 +21,10 @@ SMALL_OWNER: Final = 100
 
 @dataclass
 class Samples:
-    """What was measured of one way; seconds by round, in the order of the queries."""
+    """What was measured of one way; seconds by round, in the order of the queries of each set."""
 
     seconds: list[list[float]] = field(default_factory=list)
+    learner_seconds: list[list[float]] = field(default_factory=list)
     rates: dict[int, list[float]] = field(default_factory=dict)
     answers: list[Sequence[int]] = field(default_factory=list)
 
@@ -36,11 +37,13 @@ async def measure_ways(
     for name, way in ways.items():
         site.announce(f"warming: {name}")
         samples[name].answers = [await way.search(query) for query in corpus.queries]
+        await _seconds(way, corpus.learner_queries)
     for number in range(plan.rounds):
         # Every other round in reverse: what one way leaves to the next is not always the same.
         for name, way in list(ways.items())[:: 1 if number % 2 == 0 else -1]:
             site.announce(f"round {number + 1} of {plan.rounds}: {name}")
-            samples[name].seconds.append(await _seconds(way, corpus))
+            samples[name].seconds.append(await _seconds(way, corpus.queries))
+            samples[name].learner_seconds.append(await _seconds(way, corpus.learner_queries))
             if "throughput" in plan.sections:
                 for tasks in TASKS:
                     rate = await _rate(way, corpus, tasks=tasks)
@@ -52,9 +55,9 @@ async def measure_ways(
     ]
 
 
-async def _seconds(way: Way, corpus: Corpus) -> list[float]:
+async def _seconds(way: Way, queries: Sequence[Query]) -> list[float]:
     taken = []
-    for query in corpus.queries:
+    for query in queries:
         started = time.perf_counter()
         await way.search(query)
         taken.append(time.perf_counter() - started)
@@ -86,6 +89,9 @@ def _figures(name: str, way: Way, samples: Samples, *, corpus: Corpus) -> Iterat
             "p50_small", "ms", [percentile(list(compress(one, few)), 0.5) for one in rounds]
         )
     yield figure("p95", "ms", [percentile(one, 0.95) for one in rounds])
+    for share in (0.5, 0.95):
+        values = [percentile(one, share) * 1e3 for one in samples.learner_seconds]
+        yield figure(f"p{share * 100:.0f}_learner", "ms", values)
     yield figure("mean", "ms", [statistics.mean(one) for one in rounds])
     for tasks, rates in samples.rates.items():
         yield figure(f"qps_{tasks}", "1/s", rates)

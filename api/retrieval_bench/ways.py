@@ -17,7 +17,6 @@ from api.retrieval_bench.owners import Corpus, Query
 from api.retrieval_bench.plan import LIMIT, TASKS
 from db.engine import UTC_OPTIONS, Sessions, conninfo, make_engine, make_sessions
 from db.retrieval import Retrieval, Scope
-from tools.indexing import ENTITY_TYPES
 
 _DEFAULT_HNSW: Final = """
 select entity_id from embeddings where user_id = %s order by embedding <=> %s limit 10
@@ -47,7 +46,7 @@ class Ours:
 
     async def search(self, query: Query) -> Sequence[int]:
         """Search by meaning alone."""
-        types = (query.entity_type,) if self.typed else ENTITY_TYPES
+        types = (query.entity_type,) if self.typed else ()
         async with self._sessions() as session:
             found = await Retrieval(session, user_id(query.owner)).nearest(
                 query.vector, model=MODEL, entity_types=types, limit=LIMIT
@@ -70,7 +69,7 @@ class Fused:
                 query.text,
                 query.vector,
                 model=MODEL,
-                scope=Scope(entity_types=ENTITY_TYPES),
+                scope=Scope(),
                 limit=LIMIT,
                 least_coverage=0.2,
             )

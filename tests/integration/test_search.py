@@ -289,10 +289,18 @@ async def test_both_paths_find_the_same_entities(
     assert len(exact) == min(limit, 80)
 
 
-async def test_a_type_is_a_filter(sessions: Sessions, owners: Owners) -> None:
+@both_paths
+async def test_a_type_is_a_filter_and_none_is_all_types(
+    sessions: Sessions, owners: Owners, monkeypatch: pytest.MonkeyPatch, exact_up_to: int
+) -> None:
     ana, _ = owners
     rows = [Row(kind, axis(1), "índices", entity_type=kind) for kind in ENTITY_TYPES]
     await store(sessions, ana, *rows)
+    monkeypatch.setattr(db.retrieval, "EXACT_UP_TO_ROWS", exact_up_to)
+
+    everything = await search(sessions, ana, "índices", vector=axis(1), scope=Scope())
+
+    assert {one.entity_id for one in everything} == set(ENTITY_TYPES)
 
     for kind in ENTITY_TYPES:
         scope = Scope(entity_types=(kind,))

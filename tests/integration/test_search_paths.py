@@ -4,21 +4,26 @@ One crowded database serves the whole module: nothing here writes.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
 import pytest_asyncio
+from numpy.typing import NDArray
 from pgvector.psycopg import register_vector
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
+from psycopg.rows import TupleRow
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+import db.retrieval
 from db.engine import Sessions, conninfo, make_engine, make_sessions
+from db.reads import Statement, read
 from db.retrieval import EXACT_UP_TO_ROWS, Found, Retrieval, Scope
 from tests.database import open_database
-from tests.embedded_rows import MADE_AT, Vector, axis, random_vector
+from tests.embedded_rows import MADE_AT, Vector, random_vector
 from tools.indexing import ENTITY_TYPES
 
 MODEL = "m"
@@ -28,10 +33,15 @@ EVERYTHING = Scope(entity_types=ENTITY_TYPES)
 HNSW = "idx_embeddings_vector_hnsw"
 
 
+def stored_vectors() -> NDArray[np.float32]:
+    """Return the vectors that every owner has, from the first on, again and again."""
+    return np.random.default_rng(1).standard_normal((DISTINCT, 1536)).astype(np.float32)
+
+
 @pytest.fixture(scope="module")
 def crowded_url(server_url: str, template_database: str) -> Iterator[str]:
     """Yield a database where one owner has nearly all rows; middle and twin have equal vectors."""
-    vectors = np.random.default_rng(1).standard_normal((DISTINCT, 1536)).astype(np.float32)
+    vectors = stored_vectors()
     with open_database(server_url, template=template_database) as url:
         with psycopg.connect(conninfo(url), autocommit=True) as connection:
             register_vector(connection)
@@ -114,7 +124,7 @@ async def test_over_1000_interleaved_searches_nobody_sees_the_planted_rows_of_an
     crowd: AsyncEngine,
 ) -> None:
     sessions = make_sessions(crowd)
-    planted = np.random.default_rng(1).standard_normal((ROWS["twin"], 1536)).astype(np.float32)
+    planted = stored_vectors()[: ROWS["twin"]]
 
     async def leaked(number: int) -> list[str]:
         owner = ("middle", "twin", "small", "large")[number % 4]
@@ -131,44 +141,84 @@ async def test_over_1000_interleaved_searches_nobody_sees_the_planted_rows_of_an
     assert seen == [[]] * 8
 
 
-async def explained(engine: AsyncEngine, owner: str, scope: Scope) -> str:
-    """Return the plan of the very statement that a search by `owner` runs."""
-    executed: list[tuple[str, Any]] = []
+async def explained(
+    crowd: AsyncEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: str,
+    *,
+    scope: Scope,
+    in_transaction: bool = False,
+) -> list[str]:
+    """Return the plan, as it was executed, of the very statement that a search by `owner` runs."""
+    plans: list[list[str]] = []
 
-    def remember(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        executed.append((statement, parameters))
+    async def explain(
+        session: AsyncSession, statement: Statement, values: Mapping[str, Any]
+    ) -> list[TupleRow]:
+        explaining = replace(statement, sql=f"explain analyze {statement.sql}")
+        plans.append([row[0] for row in await read(session, explaining, values)])
+        return await read(session, statement, values)
 
-    event.listen(engine.sync_engine, "before_cursor_execute", remember)
-    async with make_sessions(engine)() as session:
-        await Retrieval(session, owner).search("nota", axis(1), model=MODEL, scope=scope, limit=10)
-    event.remove(engine.sync_engine, "before_cursor_execute", remember)
-    statement, parameters = executed[-1]
-    async with engine.connect() as connection:
-        plan = await connection.exec_driver_sql(f"explain {statement}", parameters)
-        return "\n".join(row[0] for row in plan)
+    monkeypatch.setattr(db.retrieval, "read", explain)
+    async with make_sessions(crowd)() as session:
+        if in_transaction:
+            await session.execute(text("select 1"))
+        vector = stored_vectors()[5]
+        await Retrieval(session, owner).search("nota", vector, model=MODEL, scope=scope, limit=10)
+    return plans[-1]
 
 
+def executed(plan: list[str]) -> str:
+    """Return the lines of what was executed."""
+    return "\n".join(line for line in plan if "never executed" not in line)
+
+
+in_and_past_a_transaction = pytest.mark.parametrize("in_transaction", [False, True])
+
+
+@in_and_past_a_transaction
 @pytest.mark.parametrize("owner", ["small", "middle"])
-@pytest.mark.parametrize("kinds", [ENTITY_TYPES, ("goal",)])
+@pytest.mark.parametrize("kinds", [(), ENTITY_TYPES, ("goal",)])
 async def test_a_small_owner_is_scanned_exactly_behind_the_btree(
-    crowd: AsyncEngine, owner: str, kinds: tuple[str, ...]
+    crowd: AsyncEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: str,
+    kinds: tuple[str, ...],
+    *,
+    in_transaction: bool,
 ) -> None:
-    plan = await explained(crowd, owner, Scope(entity_types=kinds))
+    scope = Scope(entity_types=kinds)
 
-    assert HNSW not in plan
-    assert "idx_embeddings_user" in plan
-    assert "Seq Scan on embeddings" not in plan
+    plan = await explained(crowd, monkeypatch, owner, scope=scope, in_transaction=in_transaction)
+
+    assert HNSW not in executed(plan)
+    assert "idx_embeddings_user" in executed(plan)
+    assert "Seq Scan on embeddings" not in executed(plan)
 
 
-async def test_a_large_owner_is_searched_by_hnsw(crowd: AsyncEngine) -> None:
+@in_and_past_a_transaction
+@pytest.mark.parametrize("kinds", [(), ENTITY_TYPES, ("goal",)])
+async def test_a_large_owner_is_searched_by_hnsw(
+    crowd: AsyncEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    kinds: tuple[str, ...],
+    *,
+    in_transaction: bool,
+) -> None:
     assert ROWS["large"] > EXACT_UP_TO_ROWS
+    scope = Scope(entity_types=kinds)
 
-    plan = await explained(crowd, "large", EVERYTHING)
+    plan = await explained(crowd, monkeypatch, "large", scope=scope, in_transaction=in_transaction)
 
-    assert f"Index Scan using {HNSW}" in plan
+    assert f"Index Scan using {HNSW}" in executed(plan)
+    assert not [line for line in plan if "JIT" in line]
 
 
-async def test_a_narrow_search_of_a_large_owner_is_exact(crowd: AsyncEngine) -> None:
-    plan = await explained(crowd, "large", Scope(entity_types=("goal",), goal_id="gol_1"))
+async def test_a_narrow_search_of_a_large_owner_is_exact(
+    crowd: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = Scope(entity_types=("goal",), goal_id="gol_1")
 
-    assert HNSW not in plan
+    plan = await explained(crowd, monkeypatch, "large", scope=scope)
+
+    assert HNSW not in executed(plan)

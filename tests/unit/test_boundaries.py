@@ -5,8 +5,8 @@ import ast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.analysis.probes.boundaries import MAX_VARIANTS, vary
 from tools.analysis.examples.expressions import is_closed_call, parse_expression
+from tools.analysis.probes.boundaries import MAX_VARIANTS, vary
 
 VALUES = st.recursive(
     st.integers(-1000, 1000) | st.text(max_size=8) | st.booleans() | st.floats(-9, 9),

@@ -69,6 +69,16 @@ def test_queries_come_from_owners_of_every_size() -> None:
     assert min(classes[number] for number in range(5)) >= 20
 
 
+def test_queries_by_learner_come_from_each_as_likely_as_from_another() -> None:
+    made = make_corpus(3_000, 200, real_rows=0, embed=embed)
+
+    sizes = made.sizes[[query.owner for query in made.learner_queries]]
+
+    assert len(sizes) == 200
+    assert np.median(sizes) == np.median(made.sizes)
+    assert np.mean(sizes) < np.mean(made.sizes[[query.owner for query in made.queries]])
+
+
 def test_vectors_have_length_one_and_those_of_a_topic_are_near(corpus: Corpus) -> None:
     largest = corpus.vectors[: corpus.starts[1]]
     similarities = (largest @ largest.T)[np.triu_indices(len(largest), k=1)]

@@ -11,7 +11,10 @@ from tools.analysis.examples.input_phrases import find_arrows, find_phrases
 from tools.analysis.examples.io_pairs import IoPair, find_io_pairs
 from tools.analysis.examples.js_forms import JsForms
 from tools.analysis.examples.json_cases import read_json_cases, read_signatures
+from tools.analysis.examples.native_forms import LANGUAGES as NATIVE_LANGUAGES
+from tools.analysis.examples.native_forms import NativeForms
 from tools.analysis.examples.python_forms import PythonForms
+from tools.analysis.examples.sql_cases import find_sql_examples
 from tools.analysis.examples.tables import find_function, read_rows
 from tools.analysis.examples.wording import MAX_CALL, call_end, next_call, read_gift, stands_alone
 from tools.analysis.syntax import normalise_language
@@ -19,6 +22,7 @@ from tools.analysis.syntax import normalise_language
 __all__ = ["MAX_EXAMPLES", "Example", "Kind", "find_examples"]
 
 MAX_EXAMPLES = 50
+Forms = PythonForms | JsForms | NativeForms
 MAX_TEXT = 50_000
 MAX_QUOTE = 300
 MAX_CALLS = 500
@@ -29,11 +33,12 @@ def find_examples(*texts: str, language: str = "python") -> tuple[Example, ...]:
     """Find at most `MAX_EXAMPLES` examples, in reading order, without contradictions; never raises.
 
     Each text is a title, a description or a criterion; only its first `MAX_TEXT` characters count.
-    `language` is the task's: calls and values are read as JavaScript or TypeScript where it is one
-    of them, else as Python.
+    `language` is the task's: calls and values are read as it writes them, and as Python where no
+    other way is known. For SQL an example is a set of tables with the rows that a query gives.
     """
-    javascript = normalise_language(language) in ("javascript", "typescript", "tsx")
-    forms = JsForms() if javascript else PythonForms()
+    if normalise_language(language) == "sql":
+        return find_sql_examples(texts)
+    forms = _forms_of(language)
     readers = [_Reader(text[:MAX_TEXT], forms) for text in texts]
     signatures = read_signatures([reader.text for reader in readers])
     found: dict[tuple[str, Kind | None], Example] = {}
@@ -46,6 +51,13 @@ def find_examples(*texts: str, language: str = "python") -> tuple[Example, ...]:
                 contradicted.add(key)
     kept = [example for key, example in found.items() if key not in contradicted]
     return tuple(kept[:MAX_EXAMPLES])
+
+
+def _forms_of(language: str) -> Forms:
+    name = normalise_language(language) or ""
+    if name in ("javascript", "typescript", "tsx"):
+        return JsForms()
+    return NativeForms(name) if name in NATIVE_LANGUAGES else PythonForms()
 
 
 # Same length, so that positions in the text as written stay true.
@@ -69,10 +81,11 @@ _Placed = Iterator[tuple[int, Example | None]]
 class _Reader:
     """Reads one text; every kind of example blanks what it has read for those after it."""
 
-    def __init__(self, text: str, forms: PythonForms | JsForms) -> None:
+    def __init__(self, text: str, forms: Forms) -> None:
         self.forms = forms
         self.written = text.replace("\r\n", "\n").replace("\r", "\n")
-        self.text = self.left = self.written.translate(_PLAIN)
+        plain = self.written.translate(_PLAIN).replace("assert_eq!(", "assert_eq_(")
+        self.text = self.left = plain
 
     def examples(self, signatures: Mapping[str, int | None]) -> list[Example]:
         placed = [

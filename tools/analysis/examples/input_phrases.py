@@ -17,7 +17,8 @@ _KIND = (
     r"|arguments?|integers?|enteros?) ){0,3}"
 )
 _GIVEN = re.compile(
-    r"(?<![\w-])(?:given|for|with|para|con|dad[oa]s?|when (?:given|called with|passed)"
+    r"(?<![\w-])(?:given|for|with|inputs?|para|con|entradas?|dad[oa]s?"
+    r"|when (?:given|called with|passed)"
     r"|if (?:the )?input is|(?:si|cuando) (?:recibe|se le pasa|se le da|la entrada es)|al recibir) "
     rf"{_KIND}[`*]{{0,3}}(?=[\[({{'\"\d-])".replace(" ", r"[ \t]{1,4}"),
     re.IGNORECASE,

@@ -95,7 +95,7 @@ _ENDS = re.compile(
     r"|[ \t]+\((?!\d)"
     r"|,[ \t]*(?![\d\s\-+\[({'\"`.])"
     r"|[ \t]+(?:and|y|e|but|pero|while|mientras(?:\s+que)?|whereas)\s+(?:que\s+)?[`*'\"]*"
-    r"(?=[A-Za-z_][\w.]*\()"
+    r"(?:new[ \t]+)?(?=[A-Za-z_][\w.]*\()"
     r"|[ \t]+(?:because|porque|since|ya\s+que|pues)\b)"
 )
 _BULLET = re.compile(r"[ \t>]*(?:[-+*•]|\d+[.)])[ \t]+[`*(]*\Z")

@@ -15,6 +15,7 @@ import sys
 import sysconfig
 import threading
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,12 @@ from tools.analysis.runs.seccomp import write_filter
 SCRATCH_BYTES = 8 * 1024 * 1024
 PROBE_SECONDS = 10.0
 MAX_ANSWERS = 2_000_000
+# What stands around every box, whatever runs in it.
+WALLS = (
+    *("--unshare-all", "--unshare-user", "--disable-userns"),
+    *("--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--hostname", "box"),
+    *("--die-with-parent", "--new-session", "--clearenv"),
+)
 _HARNESS = Path(__file__).with_name("box_harness.py")
 _LIBRARIES = [Path(name) for name in ("/usr/lib", "/usr/lib64", "/lib", "/lib64")]
 # So many boxes at once; the next one waits.
@@ -85,14 +92,12 @@ def _command(bwrap: str, files: _Files) -> list[str]:
     filter_fd, script_fd, job_fd, _ = (str(number) for number in files.numbers)
     python = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
     library = sysconfig.get_path("stdlib")
-    binds = [python, library, *_shared_libraries()]
+    binds = [python, library, *system_libraries(), *_own_libraries()]
     return [
-        *(bwrap, "--unshare-all", "--unshare-user", "--disable-userns"),
-        *("--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--hostname", "box"),
-        *("--die-with-parent", "--new-session", "--clearenv"),
+        *(bwrap, *WALLS),
         *(part for path in binds for part in ("--ro-bind", path, path)),
         *(part for path in _foreign_packages(library) for part in ("--tmpfs", path)),
-        *(part for link, to in _links() for part in ("--symlink", to, link)),
+        *library_links(),
         *("--dev-bind", "/dev/null", "/dev/null"),
         *("--size", str(SCRATCH_BYTES), "--tmpfs", "/tmp"),  # noqa: S108 - a fresh one, in the box
         *("--ro-bind-data", script_fd, "/harness.py", "--ro-bind-data", job_fd, "/job.json"),
@@ -102,15 +107,23 @@ def _command(bwrap: str, files: _Files) -> list[str]:
 
 
 @cache
-def _shared_libraries() -> tuple[str, ...]:
-    """List the system's folders of libraries, and the interpreter's own library."""
-    folders = [str(folder) for folder in _LIBRARIES if folder.is_dir() and not folder.is_symlink()]
+def system_libraries() -> tuple[str, ...]:
+    """List the system's folders of libraries."""
+    return tuple(str(one) for one in _LIBRARIES if one.is_dir() and not one.is_symlink())
+
+
+@cache
+def _own_libraries() -> tuple[str, ...]:
+    """List the interpreter's own library."""
     own = Path(sysconfig.get_config_var("LIBDIR") or sys.base_prefix)
-    return (*folders, *(str(path) for path in sorted(own.glob("libpython3*.so*"))))
+    return tuple(str(path) for path in sorted(own.glob("libpython3*.so*")))
 
 
-def _links() -> list[tuple[str, str]]:
-    return [(str(link), str(link.readlink())) for link in _LIBRARIES if link.is_symlink()]
+@cache
+def library_links() -> tuple[str, ...]:
+    """Give bubblewrap's arguments for the folders of libraries that are links."""
+    links = [link for link in _LIBRARIES if link.is_symlink()]
+    return tuple(part for link in links for part in ("--symlink", str(link.readlink()), str(link)))
 
 
 @cache
@@ -123,15 +136,14 @@ class BoxTimeout(Exception):
     """Nothing was answered in time."""
 
 
-class Box:
+class BoxedProcess(ABC):
     """One process in a box, which ends with the `with` block, and all that it started with it.
 
     The harness answers in lines on the process's standard error; what the program prints comes on
     its standard output, of which `most_printed` bytes are kept.
     """
 
-    def __init__(self, job: bytes, *, stdin: bytes = b"", most_printed: int = 0) -> None:
-        self._job, self._stdin = job, stdin
+    def __init__(self, *, most_printed: int) -> None:
         self._most_printed = most_printed
         self.printed = b""
         self.flooded = False
@@ -174,6 +186,11 @@ class Box:
                 stream.close()
             _places.release()
 
+    @property
+    def said(self) -> bytes:
+        """Give all that came on the standard error until now."""
+        return self._answers
+
     def answer(self, *, seconds: float) -> bytes | None:
         """Give the next line of the harness; None after the last one.
 
@@ -198,17 +215,9 @@ class Box:
         except subprocess.TimeoutExpired:
             raise BoxTimeout from None
 
+    @abstractmethod
     def _start(self, bwrap: str) -> subprocess.Popen[bytes]:
-        script = _HARNESS.read_bytes()
-        with _Files(script=script, job=self._job, stdin=self._stdin) as files:
-            return subprocess.Popen(
-                _command(bwrap, files),
-                pass_fds=files.numbers[:-1],
-                stdin=files.numbers[-1],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+        """Start the process, with pipes for both of its outputs, as a session of its own."""
 
     def _read(self, deadline: float) -> bool:
         """Read what is there; False once both streams have ended or hold too much."""
@@ -233,3 +242,23 @@ class Box:
         with suppress(BoxTimeout):
             while self._streams.get_map() and self._read(deadline):
                 pass
+
+
+class Box(BoxedProcess):
+    """CPython in a box, with the harness that answers for the program of a job."""
+
+    def __init__(self, job: bytes, *, stdin: bytes = b"", most_printed: int = 0) -> None:
+        super().__init__(most_printed=most_printed)
+        self._job, self._stdin = job, stdin
+
+    def _start(self, bwrap: str) -> subprocess.Popen[bytes]:
+        script = _HARNESS.read_bytes()
+        with _Files(script=script, job=self._job, stdin=self._stdin) as files:
+            return subprocess.Popen(
+                _command(bwrap, files),
+                pass_fds=files.numbers[:-1],
+                stdin=files.numbers[-1],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )

@@ -2,8 +2,9 @@
 
 Python runs in pydantic-monty's worker processes, which offer no files, no network, no environment
 and no sleep, under hard limits of time and memory. What monty cannot run as CPython would goes to
-CPython under bubblewrap, where that works. JavaScript and TypeScript run in V8. What nothing here
-can run is `not_runnable`: never a pass, never a fail.
+CPython under bubblewrap, where that works. JavaScript and TypeScript run in V8. Programs in other
+languages are built and run under bubblewrap by the tools that this machine has, queries by SQLite.
+What nothing here can run is `not_runnable`: never a pass, never a fail.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 from tools.analysis.examples.finder import Example
 from tools.analysis.runs import cpython, v8
 from tools.analysis.runs.dialect import read_dialect
+from tools.analysis.runs.native.registry import find_runner, run_native
 from tools.analysis.runs.program import MAX_SHOWN, Outcome, Program, Status, make_outcome
 from tools.analysis.runs.program_io import adapt_to_program
 from tools.analysis.syntax import normalise_language
@@ -47,8 +49,13 @@ class RunReport:
 
 
 def can_run(language: str) -> bool:
-    """Tell whether programs in `language` can be run at all."""
-    return normalise_language(language) in ("python", *_JAVASCRIPT)
+    """Tell whether programs in `language` can be run at all.
+
+    The first question about a language that has to be built takes up to a few seconds: its tools
+    are tried.
+    """
+    name = normalise_language(language) or ""
+    return name in ("python", *_JAVASCRIPT) or find_runner(name) is None
 
 
 def is_javascript(language: str) -> bool:
@@ -78,7 +85,9 @@ async def run_examples(
         )
     if name not in ("python", *_JAVASCRIPT):
         label = name or language.strip()[:40]
-        return _nothing_run(examples, f"no sandbox for {label} yet", runner="none")
+        return await asyncio.to_thread(
+            _run_native, code, label, examples, seconds=seconds, memory_mb=memory_mb
+        )
     runner = "v8" if name in _JAVASCRIPT else "monty"
     if not examples:
         return RunReport(runner, (), "no examples")
@@ -111,6 +120,27 @@ def _run_javascript(
         return _nothing_run(examples, "mini-racer is not installed", runner="v8")
     outcomes, reason = v8.run_in_v8(code, language, examples, seconds=seconds, memory_mb=memory_mb)
     return RunReport("v8", tuple(outcomes), reason)
+
+
+def _run_native(
+    code: str, language: str, examples: tuple[Example, ...], *, seconds: float, memory_mb: int
+) -> RunReport:
+    reason = find_runner(language)
+    if reason is None and len(code) > MAX_CODE:
+        reason = f"the code is longer than {MAX_CODE} characters"
+    if reason is not None:
+        return _nothing_run(examples, reason, runner="none")
+    outcomes = run_native(code, language, examples, seconds=seconds, memory_mb=memory_mb)
+    runner = outcomes[0].runner if outcomes else "none"
+    return RunReport(runner, tuple(outcomes), _why_nothing(outcomes))
+
+
+def _why_nothing(outcomes: Sequence[Outcome]) -> str | None:
+    """Give the first reason where no example could be run."""
+    if not outcomes:
+        return "no examples"
+    ran = any(one.status != "not_runnable" for one in outcomes)
+    return None if ran else outcomes[0].detail
 
 
 def _run_python(

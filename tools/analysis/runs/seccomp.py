@@ -10,6 +10,7 @@ import struct
 
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _CLONE = {"x86_64": 56, "aarch64": 220}
+_FORKS: dict[str, tuple[int, ...]] = {"x86_64": (57, 58), "aarch64": ()}
 _CLONE3 = 435
 _CLONE_THREAD = 0x10000
 _X32 = 0x40000000
@@ -32,8 +33,11 @@ _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
 
 
-def write_filter() -> bytes | None:
-    """Give the filter as the kernel's BPF instructions; None for a processor it is not made for."""
+def write_filter(*, processes: bool = False) -> bytes | None:
+    """Give the filter as the kernel's BPF instructions; None for a processor it is not made for.
+
+    `processes`: new ones are allowed, as compilers and shell scripts need them.
+    """
     machine = platform.machine()
     if machine not in _ARCHITECTURES:
         return None
@@ -50,12 +54,14 @@ def write_filter() -> bytes | None:
         (_RETURN, 0, 0, missing),
     ]
     for number in _REFUSED[machine]:
-        program += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, refuse)]
-    program += [
-        (_EQUAL, 0, 3, _CLONE[machine]),
-        (_LOAD, 0, 0, _FIRST_ARGUMENT),
-        (_BITS, 1, 0, _CLONE_THREAD),
-        (_RETURN, 0, 0, refuse),
-        (_RETURN, 0, 0, _ALLOW),
-    ]
+        if not (processes and number in _FORKS[machine]):
+            program += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, refuse)]
+    if not processes:
+        program += [
+            (_EQUAL, 0, 3, _CLONE[machine]),
+            (_LOAD, 0, 0, _FIRST_ARGUMENT),
+            (_BITS, 1, 0, _CLONE_THREAD),
+            (_RETURN, 0, 0, refuse),
+        ]
+    program.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)

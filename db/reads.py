@@ -1,0 +1,157 @@
+"""Reading past the session: one statement without a transaction, on psycopg itself.
+
+A search is one statement that reads. In a session it costs a ping, BEGIN and SQLAlchemy's way to
+the driver, together more than the search of most learners. So a session that has not begun to work
+with the database yet reads on connections of their own, which commit each statement and keep it
+prepared under a generic plan: whoever writes such a statement chooses its access path.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from pgvector.psycopg import register_vector_async
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session, SessionTransaction
+
+from db.outbox import RecordingSession
+
+READS: Final = "reads"
+CONNECTIONS: Final = 8
+
+_BEGUN: Final = "begun"
+_NAME: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
+
+Connection = psycopg.AsyncConnection[TupleRow]
+Rows = list[TupleRow]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """SQL with numbered parameters, and the names of their values in that order."""
+
+    sql: str
+    names: tuple[str, ...]
+
+
+def make_statement(sql: str) -> Statement:
+    """Return `sql` with its parameters, written `:name`, numbered as PostgreSQL has them."""
+    names = tuple(dict.fromkeys(_NAME.findall(sql)))
+    return Statement(_NAME.sub(lambda found: f"${names.index(found[1]) + 1}", sql), names)
+
+
+async def read(session: AsyncSession, statement: Statement, values: Mapping[str, Any]) -> Rows:
+    """Return the rows of `statement`, which only reads; `values` may have more than it names.
+
+    Where the session's transaction is under way in the database they are read in it, else outside
+    of any. Raises DBAPIError and sqlalchemy's TimeoutError, as the session itself does.
+    """
+    parameters = [values[name] for name in statement.names]
+    reads = session.info.get(READS)
+    try:
+        if not isinstance(reads, Reads) or _has_begun(session.sync_session):
+            raw = await (await session.connection()).get_raw_connection()
+            connection: Any = raw.driver_connection
+            return await _execute(connection, statement, parameters)
+        return await reads.read(statement, parameters)
+    except psycopg.Error as error:
+        raise DBAPIError.instance(
+            statement.sql, None, error, psycopg.Error, hide_parameters=True
+        ) from error
+
+
+class Reads:
+    """At most `CONNECTIONS` connections to one database, each opened when it is first needed."""
+
+    def __init__(self, conninfo: str, *, options: str, connect_timeout: int, patience: float):
+        """Keep how to connect; a caller waits `patience` seconds for a connection."""
+        self._conninfo = conninfo
+        self._options = options
+        self._connect_timeout = connect_timeout
+        self._patience = patience
+        self._turns = asyncio.Semaphore(CONNECTIONS)
+        self._idle: list[Connection] = []
+
+    async def read(self, statement: Statement, parameters: list[Any]) -> Rows:
+        """Return the rows of `statement`.
+
+        An idle connection may have died since: its statement is executed once more, on a new one.
+        """
+        async with self._turn():
+            if self._idle:
+                connection, idle = self._idle.pop(), self._idle
+                try:
+                    return await _execute(connection, statement, parameters)
+                except psycopg.Error:
+                    if not connection.closed:
+                        raise
+                    self.close()  # the others will have died with it
+                finally:
+                    self._put_back(connection, idle)
+            connection, idle = await self._connect(), self._idle
+            try:
+                return await _execute(connection, statement, parameters)
+            finally:
+                self._put_back(connection, idle)
+
+    def close(self) -> None:
+        """Close what is idle, and soon what is in use; afterwards it may be used again."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.pgconn.finish()
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise PoolTimeout("every connection for reading is busy") from error
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    async def _connect(self) -> Connection:
+        connection = await psycopg.AsyncConnection.connect(
+            self._conninfo,
+            autocommit=True,
+            prepare_threshold=0,
+            cursor_factory=psycopg.AsyncRawCursor,
+            options=self._options,
+            connect_timeout=self._connect_timeout,
+        )
+        await register_vector_async(connection)
+        return connection
+
+    def _put_back(self, connection: Connection, idle: list[Connection]) -> None:
+        """Keep `connection` if it waits for a statement and nobody has closed the others since."""
+        waits = connection.pgconn.transaction_status == TransactionStatus.IDLE
+        if waits and idle is self._idle:
+            idle.append(connection)
+        else:
+            connection.pgconn.finish()
+
+
+async def _execute(connection: Connection, statement: Statement, parameters: list[Any]) -> Rows:
+    cursor = psycopg.AsyncRawCursor(connection)
+    return await (await cursor.execute(statement.sql, parameters)).fetchall()
+
+
+@event.listens_for(RecordingSession, "after_begin")
+def _remember(session: Session, _transaction: SessionTransaction, _connection: Any) -> None:
+    session.info[_BEGUN] = session.get_transaction()
+
+
+def _has_begun(session: Session) -> bool:
+    begun = session.info.get(_BEGUN)
+    return begun is not None and begun is session.get_transaction()

@@ -1,0 +1,1 @@
+"""Programs that are built or interpreted by the tools of their own language, in a box."""
