@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         """Return the deadline of one model call; one on this machine's own cores gets longer."""
         if self.llm_timeout is not None:
             return self.llm_timeout
-        return 300.0 if self.chat_provider == "local" else 120.0
+        return 600.0 if self.chat_provider == "local" else 120.0
 
     @property
     def embeddings_provider(self) -> EmbeddingsProvider:

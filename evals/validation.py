@@ -5,11 +5,12 @@ local model; nothing leaves the machine.
 """
 
 import asyncio
+import os
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import StringConstraints
@@ -28,6 +29,8 @@ from tools.analysis.anchors import locate
 from tools.errors import ModelError
 
 Basis = Literal["syntax", "task_runs", "proposed_runs", "review", "unrecorded"]
+
+T = TypeVar("T")
 
 NAIVE_TOKENS: Final = 200
 LONG_TASK: Final = "total_0([1, 2]) == 3, total_1([]) == 0, total_2([5]) == 5"
@@ -68,22 +71,30 @@ async def judge_all(
     *,
     note: Callable[[int], None],
 ) -> list[Judged]:
-    """Return the product's verdict on each submission; the programs of one task in turn.
+    """Return the product's verdict on each submission.
 
-    The model reviews what facts and runs have not settled: its words could not change the rest.
+    First all evidence is gathered, the programs of one task in turn and no more tasks at once than
+    there are processors: an analyzer that is late for the load says nothing about the product. Then
+    the model reviews what facts and runs have not settled: its words could not change the rest.
     """
     by_task = {task.id: [one for one in submissions if one.task_id == task.id] for task in tasks}
+    places = asyncio.Semaphore(os.cpu_count() or 1)
 
-    async def judge_task(task: Task) -> list[Judged]:
-        judged: list[Judged] = []
-        proposed: Json | None = None
-        for submission in by_task[task.id]:
-            one, proposed = await _judge(task, submission, context, proposed=proposed)
-            judged.append(one)
-            note(1)
-        return judged
+    async def gather_task(task: Task) -> list[_Gathered]:
+        gathered: list[_Gathered] = []
+        async with places:
+            for submission in by_task[task.id]:
+                kept = gathered[-1].proposed if gathered else None
+                gathered.append(await _gather(task, submission, context, proposed=kept))
+        return gathered
 
-    return await _in_order(judge_task(task) for task in tasks)
+    async def judge(one: _Gathered) -> list[Judged]:
+        judged = await _judge(one, context)
+        note(1)
+        return [judged]
+
+    everything = await _in_order(gather_task(task) for task in tasks)
+    return await _in_order(judge(one) for one in everything)
 
 
 async def judge_naively(
@@ -135,22 +146,41 @@ def percentile_95(seconds: Sequence[float]) -> float:
     return statistics.quantiles(seconds, n=20)[-1]
 
 
-async def _judge(
+@dataclass(frozen=True, kw_only=True)
+class _Gathered:
+    """A submission with its evidence; `proposed` are the examples that its task has now."""
+
+    task: Task
+    submission: Submission
+    state: AgentState
+    proposed: Json | None
+    seconds: float
+
+
+async def _gather(
     task: Task, submission: Submission, context: AgentContext, *, proposed: Json | None
-) -> tuple[Judged, Json | None]:
+) -> _Gathered:
     state = _state(task, submission, proposed=proposed)
     started = time.perf_counter()
     subject, tokens = await gather(state, context)
-    seconds = time.perf_counter() - started
-    state = {**state, "subject": subject, "tokens": tokens}
+    return _Gathered(
+        task=task,
+        submission=submission,
+        state={**state, "subject": subject, "tokens": tokens},
+        proposed=subject.get("proposed") or proposed,
+        seconds=time.perf_counter() - started,
+    )
+
+
+async def _judge(one: _Gathered, context: AgentContext) -> Judged:
+    subject = one.state["subject"]
     evidence = summary(subject["facts"])
     if evidence.decides:
         decision = decide_by_evidence(evidence, criteria=len(subject["criteria"]), why="-")
-        draft = make_draft(state, decision, feedback=None, next_step=None)
+        draft = make_draft(one.state, decision, feedback=None, next_step=None)
     else:
-        draft = await _review(state, context)
-    kept = subject.get("proposed") or proposed
-    return _judged(task, submission, subject["facts"], draft=draft, seconds=seconds), kept
+        draft = await _review(one.state, context)
+    return _judged(one.task, one.submission, subject["facts"], draft=draft, seconds=one.seconds)
 
 
 async def _review(state: AgentState, context: AgentContext) -> Json:
@@ -259,5 +289,5 @@ async def _ask_naively(task: Task, submission: Submission, context: AgentContext
     return said.value.correct
 
 
-async def _in_order(jobs: Iterable[Awaitable[list[Judged]]]) -> list[Judged]:
+async def _in_order(jobs: Iterable[Awaitable[list[T]]]) -> list[T]:
     return [one for some in await asyncio.gather(*jobs) for one in some]

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,20 @@ def test_no_module_is_longer_than_a_reader_can_hold() -> None:
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
     assert names([path for path in modules(*PACKAGES) if path.stem in EMPTY_NAMES]) == []
+
+
+def test_python_is_parsed_by_one_thread_at_a_time() -> None:
+    unguarded = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in modules(*PACKAGES)
+        for before, (number, line) in pairwise(
+            [(0, ""), *enumerate(path.read_text().splitlines(), start=1)]
+        )
+        if re.search(r"ast\.parse\(|literal_eval\([\"']", line)
+        and "silent_warnings()" not in before[1]
+    ]
+
+    assert unguarded == []
 
 
 def test_every_ignore_says_why() -> None:

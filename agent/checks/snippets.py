@@ -7,10 +7,10 @@ statement does, and so does an expression of some substance or one that mends a 
 import ast
 import re
 import textwrap
-import warnings
 from typing import Final
 
 from agent.checks.own_code import OwnCode, without_comment
+from tools.analysis.examples.expressions import silent_warnings
 
 MAX_SNIPPET: Final = 4_000
 SUBSTANCE: Final = 2
@@ -279,7 +279,7 @@ def _parse(text: str) -> ast.Module | None:
         if not form:
             continue
         try:
-            with warnings.catch_warnings(action="ignore"):
+            with silent_warnings():
                 return ast.parse(form)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue

@@ -25,7 +25,11 @@ _warnings_lock = threading.Lock()
 
 @contextmanager
 def silent_warnings() -> Iterator[None]:
-    """Keep the compiler's warnings about learners' code away from stderr and from `-W error`."""
+    """Keep the compiler's warnings about learners' code away from stderr and from `-W error`.
+
+    One thread at a time, and nothing else may call `ast.parse`: CPython 3.11 counts the depth of a
+    tree for all threads together, and raises SystemError (python/cpython#106905).
+    """
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

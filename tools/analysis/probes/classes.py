@@ -48,9 +48,10 @@ def parse_all(solutions: Iterable[str]) -> Iterator[ast.Module]:
     for code in solutions:
         try:
             with silent_warnings():
-                yield ast.parse(code)
+                tree = ast.parse(code)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
+        yield tree
 
 
 def _python_classes(code: str) -> Iterator[ClassOutline]:

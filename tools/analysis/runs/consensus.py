@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from tools.analysis.examples.expressions import parse_expression
 from tools.analysis.examples.finder import Example
 from tools.analysis.examples.js_expressions import read_js_value_text
 from tools.analysis.probes.calls import drawn_calls, read_calls, varied_calls, within
@@ -155,11 +156,12 @@ def _value(shown: str | None) -> str | None:
 
 
 def _literal(shown: str | None) -> str | None:
-    if shown is None or len(shown) >= MAX_SHOWN:
+    node = parse_expression(shown) if shown is not None and len(shown) < MAX_SHOWN else None
+    if node is None:
         return None
     try:
-        value = ast.literal_eval(shown)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        value = ast.literal_eval(node)
+    except (ValueError, MemoryError, RecursionError, TypeError):
         return None
     return repr(float(f"{value:.12g}")) if isinstance(value, float) else repr(value)
 

@@ -9,13 +9,15 @@ What nothing here can run is `not_runnable`: never a pass, never a fail.
 
 import asyncio
 import atexit
+import functools
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tools.analysis.examples.finder import Example
 from tools.analysis.runs import cpython, v8
@@ -37,6 +39,7 @@ _ASK_CPYTHON = frozenset({"not_runnable", "error", "timeout"})
 _NO_TIME = "no time left"
 _SETTLED = (_NO_TIME, "it printed more", "it used more memory", "SyntaxError")
 _JAVASCRIPT = ("javascript", "typescript", "tsx")
+_threads = ThreadPoolExecutor(2 * max(os.cpu_count() or 1, 2), thread_name_prefix="runs")
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,12 @@ async def run_examples(
     examples = tuple(examples)
     name = normalise_language(language)
     if name in _JAVASCRIPT and examples and len(code) <= MAX_CODE:
-        return await asyncio.to_thread(
+        return await _in_thread(
             _run_javascript, code, name, examples, seconds=seconds, memory_mb=memory_mb
         )
     if name not in ("python", *_JAVASCRIPT):
         label = name or language.strip()[:40]
-        return await asyncio.to_thread(
+        return await _in_thread(
             _run_native, code, label, examples, seconds=seconds, memory_mb=memory_mb
         )
     runner = "v8" if name in _JAVASCRIPT else "monty"
@@ -95,8 +98,13 @@ async def run_examples(
         return _nothing_run(
             examples, f"the code is longer than {MAX_CODE} characters", runner=runner
         )
-    return await asyncio.to_thread(
-        _run_python, code, examples, seconds=seconds, memory_mb=memory_mb
+    return await _in_thread(_run_python, code, examples, seconds=seconds, memory_mb=memory_mb)
+
+
+async def _in_thread(run: Callable[..., RunReport], *given: Any, **bounds: Any) -> RunReport:
+    """Wait for a run in a thread that is kept for runs: a build takes seconds, a parser has one."""
+    return await asyncio.get_running_loop().run_in_executor(
+        _threads, functools.partial(run, *given, **bounds)
     )
 
 
