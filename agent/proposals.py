@@ -20,6 +20,7 @@ from agent.prompts import load_prompt
 from agent.sources import new_fence
 from agent.state import Json
 from tools.analysis.runs.consensus import agree, language_of_solutions
+from tools.analysis.syntax import normalise_language
 from tools.errors import ModelRefused, ModelTimeout, ModelTruncated
 
 SOLUTIONS: Final = 5
@@ -27,7 +28,9 @@ MODEL_CALLS: Final = SOLUTIONS + 1
 ANSWER_TOKENS: Final = 450
 VARIED: Final = 0.7
 SOBER: Final = 0.2
-PROMPTS: Final = ("solve_task", "propose_calls")
+IN_ITS_LANGUAGE: Final = ("solve_task", "propose_calls")
+IN_PYTHON: Final = ("solve_in_python", "propose_python_calls")
+PROMPTS: Final = (*IN_ITS_LANGUAGE, *IN_PYTHON)
 PROBES: Final = 2
 """Counts changes of how examples are made: older ones are made again."""
 
@@ -46,12 +49,12 @@ async def propose_examples(
     solved_in = language_of_solutions(programming_language)
     if solved_in is None:
         return [], Usage(0, 0)
+    own = normalise_language(programming_language) == solved_in
+    solve, propose = IN_ITS_LANGUAGE if own else IN_PYTHON
     about = (statement, solved_in, context)
-    solving = [
-        _ask(Solution, "solve_task", *about, sample=number) for number in range(1, SOLUTIONS + 1)
-    ]
+    solving = [_ask(Solution, solve, *about, sample=number) for number in range(1, SOLUTIONS + 1)]
     proposed, solved = await asyncio.gather(
-        _ask(ProposedCalls, "propose_calls", *about), asyncio.gather(*solving)
+        _ask(ProposedCalls, propose, *about), asyncio.gather(*solving)
     )
     usage = _total([each.usage for each in (*solved, proposed) if each is not None])
     if proposed is None:

@@ -11,7 +11,7 @@ from tools.analysis.examples.expressions import is_closed_call, parse_expression
 from tools.analysis.examples.js_expressions import read_js_call
 from tools.analysis.probes.calls import drawn_calls, read_calls, within
 from tools.analysis.probes.hints import Hints, find_hints
-from tools.analysis.probes.mending import mend_line_breaks
+from tools.analysis.probes.mending import mend_line_breaks, with_imported_types
 from tools.analysis.probes.programs import MOST, program_inputs
 from tools.analysis.probes.sequences import function_sequences, object_sequences
 from tools.analysis.probes.values import maker_of
@@ -134,6 +134,21 @@ def test_a_program_is_mended_inside_its_quotes_only() -> None:
     code = "def f(t):\n    # it's one\n    return t.split('\n')\n"
 
     assert mend_line_breaks(code) == "def f(t):\n    # it's one\n    return t.split('\\n')\n"
+
+
+def test_types_get_their_import() -> None:
+    code = "def f(x: list) -> Optional[int]:\n    return None\n"
+
+    assert with_imported_types(code) == f"from typing import Optional\n{code}"
+    assert with_imported_types("def f(x): return x") == "def f(x): return x"
+
+
+def test_where_the_type_matters_a_number_meets_the_text_with_its_digits() -> None:
+    hints = find_hints("Compares value and type.", [])
+
+    drawn = drawn_calls(["has('12', ['12', '7'])"], hints, javascript=False)
+
+    assert any(call.startswith("has(12, ['") for call in drawn)
 
 
 def test_methods_are_called_in_turn_on_one_object() -> None:

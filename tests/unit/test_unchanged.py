@@ -79,6 +79,18 @@ def test_every_argument_is_watched_and_what_shows_most_comes_first() -> None:
     assert [one.expected for one in probes] == ["[[2, 1], 0]", "[[[2], [1, 1]], 0]", "[[1, 2], 0]"]
 
 
+@pytest.mark.parametrize(("kept", "status"), [("dict(stock)", "pass"), ("stock", "fail")])
+def test_an_object_that_keeps_what_it_was_given_is_caught(kept: str, status: str) -> None:
+    call = Example("call", "Shop({'a': 1}).add('b')", "0", None, "")
+    code = f"class Shop:\n  def __init__(self, stock):\n    self.stock = {kept}\n"
+    code += "  def add(self, name):\n    self.stock[name] = 1\n"
+
+    probes = unchanged_examples(["The dictionary belongs to the caller."], [call])
+    report = asyncio.run(run_examples(code, "python", probes))
+
+    assert [one.status for one in report.outcomes] == [status]
+
+
 def test_a_change_deep_inside_the_second_of_two_objects_is_caught() -> None:
     call = Example("call", "merge({a: 1}, {a: {b: [1]}})", "0", None, "")
     code = "function merge(one, two) { two.a.b.push(2); return one; }"

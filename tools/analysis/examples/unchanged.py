@@ -13,7 +13,7 @@ from tools.analysis.examples.example import Example
 from tools.analysis.examples.expressions import canonical, is_literal, parse_expression
 from tools.analysis.examples.js_expressions import read_js_call, read_js_value_text
 
-MOST: Final = 8
+MOST: Final = 12
 KINDS: Final = frozenset({"call", "assert", "json", "doctest", "truth"})
 
 _SENTENCE: Final = re.compile(r"[^.!?\n;]+")
@@ -68,14 +68,24 @@ def unchanged_examples(
 
 def _watch_python(call: str, sentence: str) -> Iterator[Example]:
     node = parse_expression(call)
-    if not isinstance(node, ast.Call) or node.keywords or not isinstance(node.func, ast.Name):
+    if not isinstance(node, ast.Call) or node.keywords:
         return
-    written = canonical(ast.List(elts=node.args, ctx=ast.Load()))
+    if isinstance(node.func, ast.Name):
+        given, used = node.args, f"{node.func.id}(*given)"
+    elif isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call):
+        made = node.func.value  # what an object is made of is given too
+        if made.keywords or not isinstance(made.func, ast.Name):
+            return
+        passed = ", ".join(map(ast.unparse, node.args))
+        given, used = made.args, f"{made.func.id}(*given).{node.func.attr}({passed})"
+    else:
+        return
+    written = canonical(ast.List(elts=given, ctx=ast.Load()))
     mutable = (ast.List, ast.Dict, ast.Set)
-    if written is None or not all(map(is_literal, node.args)):
+    if written is None or not all(map(is_literal, given)):
         return
-    if any(isinstance(one, mutable) and ast.unparse(one) not in {"[]", "{}"} for one in node.args):
-        probe = f"(lambda given: ({node.func.id}(*given), given)[1])({written})"
+    if any(isinstance(one, mutable) and ast.unparse(one) not in {"[]", "{}"} for one in given):
+        probe = f"(lambda given: ({used}, given)[1])({written})"
         yield Example("call", probe, written, None, sentence)
 
 

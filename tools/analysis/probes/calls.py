@@ -60,7 +60,11 @@ def drawn_calls(calls: Sequence[str], hints: Hints, *, javascript: bool) -> tupl
         if makers is None:
             continue
         for _ in range(2 * MOST_DRAWN // len(groups)):
-            text = write(function, _draw(given, makers, random))
+            values = _draw(given, makers, random)
+            if hints.kinds and random.random() < 1 / 3:
+                place = random.randrange(len(values))
+                values[place] = _twin(values[place])
+            text = write(function, values)
             if text is not None and len(text) <= MAX_CALL and len(drawn) < MOST_DRAWN:
                 drawn[text] = None
     return tuple(drawn)
@@ -85,6 +89,15 @@ def _draw(given: Sequence[Sequence[Any]], makers: Sequence[Maker], random: Rando
         if type(values[one]) is type(values[two]):
             values[one] = random.choice([values[two], *neighbours(values[two])])
     return values
+
+
+def _twin(value: Any) -> Any:
+    """Return a number's text or a text's number, also of each item; anything else as it is."""
+    if isinstance(value, list):
+        return [_twin(item) for item in value]
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return str(value) if type(value) in (int, float) else value
 
 
 def _makers(given: Sequence[Sequence[Any]], hints: Hints) -> list[Maker] | None:
@@ -142,8 +155,8 @@ def _read_javascript(call: str) -> str | None:
 
 
 def _mended(call: str) -> str:
-    """Escape line breaks inside a call, and put quotes around what is no literal."""
-    call = mend_line_breaks(call.strip())
+    """Escape line breaks inside a call, put quotes around what is no literal, borrow nothing."""
+    call = mend_line_breaks(call.strip()).replace("&[", "[")
     found = _CALL.fullmatch(call)
     if found is None or any(mark in found["given"] for mark in "\"'([{"):
         return call

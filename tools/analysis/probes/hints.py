@@ -30,18 +30,24 @@ _FRACTIONS: Final = re.compile(
 _NESTED: Final = re.compile(
     r"\bnest|\banidad|\bdepth|\bprofundidad|\brecursi|\ba su vez\b|\bagain\b", re.I
 )
+_KINDS: Final = re.compile(r"\btipos?\b|\btypes?\b", re.I)
 _WHOLE: Final = re.compile(r"\benter[oa]s?\b|\bintegers?\b|\bwhole\b|\bints?\b", re.I)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hints:
-    """Numbers and texts by how early they are mentioned; whether such numbers are wanted at all."""
+    """Numbers and texts by how early they are mentioned, and what else is spoken of.
+
+    `negative` numbers, `fractions`, objects `nested` in others, and `kinds` of values: whether a
+    number is the text with the same digits.
+    """
 
     numbers: tuple[int | float, ...] = ()
     texts: tuple[str, ...] = ()
     negative: bool = False
     fractions: bool = False
     nested: bool = False
+    kinds: bool = False
 
 
 def find_hints(statement: str, solutions: Iterable[str]) -> Hints:
@@ -62,6 +68,7 @@ def find_hints(statement: str, solutions: Iterable[str]) -> Hints:
         negative=_NEGATIVE.search(statement) is not None,
         fractions=fractions,
         nested=_NESTED.search(statement) is not None,
+        kinds=_KINDS.search(statement) is not None,
     )
 
 

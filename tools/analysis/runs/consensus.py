@@ -15,7 +15,7 @@ from tools.analysis.examples.finder import Example
 from tools.analysis.examples.js_expressions import read_js_value_text
 from tools.analysis.probes.calls import drawn_calls, read_calls, varied_calls, within
 from tools.analysis.probes.hints import find_hints
-from tools.analysis.probes.mending import mend_line_breaks
+from tools.analysis.probes.mending import mend_line_breaks, with_imported_types
 from tools.analysis.probes.programs import program_inputs
 from tools.analysis.probes.sequences import function_sequences, object_sequences
 from tools.analysis.runs.program import MAX_SHOWN, Outcome
@@ -128,10 +128,10 @@ def _without_outliers(
 
 
 def _mended(code: str, language: str) -> str:
-    if not check_syntax(code, language).problems:
-        return code
-    mended = mend_line_breaks(code)
-    return code if check_syntax(mended, language).problems else mended
+    if check_syntax(code, language).problems:
+        mended = mend_line_breaks(code)
+        code = code if check_syntax(mended, language).problems else mended
+    return code if is_javascript(language) else with_imported_types(code)
 
 
 async def _observe(code: str, language: str, probes: Sequence[Example]) -> Mapping[str, str | None]:
