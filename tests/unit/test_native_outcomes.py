@@ -7,6 +7,7 @@ from tools.analysis.examples.finder import Example, find_examples
 from tools.analysis.examples.unchanged import unchanged_examples
 from tools.analysis.runs import box
 from tools.analysis.runs.native import registry
+from tools.analysis.runs.native.adapting import read_sequence
 from tools.analysis.runs.native.registry import find_runner
 from tools.analysis.runs.sandbox import Outcome, can_run, run_examples
 
@@ -207,6 +208,53 @@ def test_without_a_box_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(registry, "find_box", lambda: None)
 
     assert find_runner("c") == "c runs in bubblewrap only, which does not work here"
+
+
+STACK = """
+class Stack {
+  private int[] kept = new int[2];
+  private int size = 0;
+  void push(int value) { kept[size % 2] = value; size++; }
+  int size() { return size; }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected", "status"),
+    [
+        ("it.push(4), it.push(5), it.size()", "[None, None, 2]", "pass"),
+        ("it.push(4), it.size(), it.size()", "[None, 1, 2]", "fail"),
+        ("it.push('a'), it.size()", "[None, 1]", "not_runnable"),
+        ("it.pop(), it.size()", "[None, 1]", "not_runnable"),
+    ],
+)
+async def test_calls_on_one_java_object_are_made_in_turn(
+    steps: str, expected: str, status: str
+) -> None:
+    skip_without("java")
+    example = Example("call", f"(lambda it: [{steps}])(Stack())", expected, None, "")
+
+    report = await run_examples(STACK, "java", [example])
+
+    assert [one.status for one in report.outcomes] == [status]
+
+
+async def test_a_sequence_that_a_language_cannot_write_is_no_failure() -> None:
+    skip_without("c")
+    example = Example("call", "(lambda it: [it.push(1)])(Stack())", "[None]", None, "")
+
+    report = await run_examples("int push(int n) { return n; }", "c", [example])
+
+    assert [one.status for one in report.outcomes] == ["not_runnable"]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["f(1)", "(lambda it: [it.f(1), g()])(C())", "(lambda it: it.f(1))(C())", "(lambda it: [1])("],
+)
+def test_other_expressions_are_no_sequence(expression: str) -> None:
+    assert read_sequence(expression) is None
 
 
 def test_the_box_of_a_built_program_is_the_one_of_python() -> None:

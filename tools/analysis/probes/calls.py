@@ -87,8 +87,22 @@ def _draw(given: Sequence[Sequence[Any]], makers: Sequence[Maker], random: Rando
     if len(values) > 1 and random.random() < 1 / 3:
         one, two = random.sample(range(len(values)), 2)
         if type(values[one]) is type(values[two]):
-            values[one] = random.choice([values[two], *neighbours(values[two])])
+            alike = [values[two], _altered(values[two]), *neighbours(values[two])]
+            values[one] = random.choice(alike[:2] if random.random() < 1 / 2 else alike)
     return values
+
+
+def _altered(value: Any) -> Any:
+    """Return a value of the same structure in which every number, text and truth is another."""
+    if isinstance(value, dict):
+        return {key: _altered(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_altered, value))
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str):
+        return value + "x"
+    return value + 1 if isinstance(value, int | float) else value
 
 
 def _twin(value: Any) -> Any:

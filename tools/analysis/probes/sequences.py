@@ -172,7 +172,10 @@ def _draw_steps(
         return value
 
     made_of = [draw(each) for each in one.made_by]
-    methods = random.choices(list(one.methods), k=random.choice(LENGTHS))
+    # One method comes often, another hardly: a limit is met by the same call again and again.
+    weights = [random.random() ** 2 + 0.02 for _ in one.methods]
+    methods = random.choices(list(one.methods), weights, k=random.choice(LENGTHS))
+    methods += [method for method, given in one.methods.items() if not given]
     steps = [(method, [draw(each) for each in one.methods[method]]) for method in methods]
     shared = any(isinstance(each, list | dict | set) for each in made_of)
     return _Steps(made_of, steps, shared and not rising)

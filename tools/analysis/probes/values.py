@@ -68,15 +68,16 @@ def _texts(seen: Sequence[str], hints: Hints) -> Maker:
     letters += ["a", "b"]
     words = [*seen, *hints.texts]
     plain = all(value.isalpha() for value in seen if value)
+    numbered = any(one.isdecimal() for value in seen for one in value)
 
     def make(random: Random, _depth: int) -> str:
         way = random.random()
         if plain and way < 1 / 2:
             return "".join(random.choices(letters, k=random.choice(LENGTHS)))
+        if numbered and way < 1 / 2:
+            return _renumbered(random.choice(seen), random)
         if way < 3 / 4:
             return _edited(random.choice(seen), random, letters)
-        if way < 7 / 8:
-            return _renumbered(random.choice(seen), random)
         return random.choice(("", " ")).join(random.choices(words, k=random.choice((1, 2, 3))))
 
     return lambda random, depth: make(random, depth)[:LONGEST_TEXT]

@@ -8,6 +8,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Final, Literal
 
 from tools.analysis.examples.expressions import parse_expression
@@ -101,15 +102,15 @@ def _probes(
         given = map(repr, program_inputs(hints))
         return tuple(Example("io", text, never, None, text) for text in given)
     first = read_calls(calls, javascript=javascript)
-    more = (
-        *varied_calls(first, javascript=javascript),
-        *drawn_calls(first, hints, javascript=javascript),
+    # In turns: of many with one result the first are kept, and each kind shows other bugs.
+    kinds = (
+        within(varied_calls(first, javascript=javascript), first, hints),
+        within(drawn_calls(first, hints, javascript=javascript), first, hints),
+        function_sequences(first, solutions, javascript=javascript),
+        object_sequences(first, solutions, hints, javascript=javascript),
     )
-    sequences = (
-        *function_sequences(first, solutions, javascript=javascript),
-        *object_sequences(first, solutions, hints, javascript=javascript),
-    )
-    asked = dict.fromkeys((*first, *within(more, first, hints), *sequences))
+    in_turns = (one for turn in zip_longest(*kinds) for one in turn if one is not None)
+    asked = dict.fromkeys((*first, *in_turns))
     return tuple(Example("call", call, never, None, call) for call in asked)
 
 

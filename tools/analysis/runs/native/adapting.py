@@ -1,7 +1,9 @@
 """Read an input that a task gives as text as the arguments of a program's one function."""
 
+import ast
 import re
 
+from tools.analysis.examples.expressions import parse_expression
 from tools.analysis.examples.native_literals import NotRead, read_value, read_values
 from tools.analysis.examples.native_values import Call
 from tools.analysis.runs.native.driver import NotPlanned
@@ -62,3 +64,26 @@ def _arguments(given: str, function: Function, language: str) -> list[object]:
         raise NotRead("other names")
     # Where some are missing, the language says whether the rest can be told.
     return [named[name] for name in known if name in named]
+
+
+def read_sequence(expression: str) -> tuple[str, list[str]] | None:
+    """Read `(lambda it: [it.f(1), it.g()])(C(2))`: the call that makes the object, and the others'.
+
+    They are written as calls of names; None for any other expression.
+    """
+    match parse_expression(expression) if expression.startswith("(lambda it: [") else None:
+        case ast.Call(
+            func=ast.Lambda(body=ast.List(elts=steps)),
+            args=[ast.Call(func=ast.Name()) as made],
+        ):
+            pass
+        case _:
+            return None
+    calls: list[str] = []
+    for step in steps:
+        match step:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="it"), attr=name), args=given):
+                calls.append(f"{name}({', '.join(map(ast.unparse, given))})")
+            case _:
+                return None
+    return ast.unparse(made), calls

@@ -149,6 +149,15 @@ class Driver(ABC):
         called = f"{self.place(function)}({', '.join(written)});"
         return Planned(self.lend("goals_given", kind), f"{declared} {called}")
 
+    def sequence(
+        self, made: Call, steps: Sequence[Call], want: object, outline: Outline
+    ) -> Planned:
+        """Write calls on one object, one after another; their values as a list. Raises NotPlanned.
+
+        What is expected to be nothing is called, and counts as nothing.
+        """
+        raise NotPlanned("several calls on one object cannot be written here")
+
     def has_company(self, function: Function, outline: Outline) -> bool:
         """Tell a method that is one of several of its object: what it gives hangs on the others."""
         if function.owner is None or function.static:

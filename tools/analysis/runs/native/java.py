@@ -3,6 +3,7 @@
 The heap is 64 MiB for every program: Java takes its size from a flag.
 """
 
+import json
 import os
 import re
 import shutil
@@ -10,16 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from tools.analysis.examples.native_values import Call
 from tools.analysis.runs.native.chamber import MEBIBYTE, Limits
 from tools.analysis.runs.native.driver import (
     Build,
     Driver,
+    NotPlanned,
     Planned,
     Tools,
     find_system,
     read_harness,
 )
 from tools.analysis.runs.native.signatures import Function, Outline
+from tools.analysis.runs.native.spelling import Unspellable
 
 _JAVAC = (
     "-J-Xshare:auto -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC -J-XX:-UsePerfData -J-Xmx256m"
@@ -129,3 +133,32 @@ class Java(Driver):
         """Write the method behind its class; one without a class was given `Solution`."""
         owner = function.owner or "Solution"
         return f"{owner}.{function.name}" if function.static else f"new {owner}().{function.name}"
+
+    def sequence(
+        self, made: Call, steps: Sequence[Call], want: object, outline: Outline
+    ) -> Planned:
+        """Make the object, and keep each value in an array."""
+        expected = list(want) if isinstance(want, list | tuple) else []
+        if made.name not in outline.types or len(expected) != len(steps):
+            raise NotPlanned(f"the program has no class `{made.name}`")
+        written = [f"{made.name} goals_it = new {made.name}({self._passed(made, outline)});"]
+        written.append(f"Object[] goals_got = new Object[{len(steps)}];")
+        for place, step in enumerate(steps):
+            called = f"goals_it.{step.name}({self._passed(step, outline, owner=made.name)});"
+            kept = "" if expected[place] is None else f"goals_got[{place}] = "
+            written.append(kept + called)
+        return Planned("goals_got", " ".join(written))
+
+    def _passed(self, call: Call, outline: Outline, *, owner: str | None = None) -> str:
+        """Write the arguments by the method's parameters; a constructor's numbers and texts."""
+        if owner is None:
+            if not all(isinstance(one, str | int | float) for one in call.arguments):
+                raise NotPlanned("an object is made of numbers and texts here")
+            return ", ".join(map(json.dumps, call.arguments))
+        fitting = [one for one in outline.named(call.name, owner) if self.takes(one, call)]
+        if len(fitting) != 1:
+            raise NotPlanned(f"`{owner}` has no `{call.name}` for these arguments")
+        try:
+            return ", ".join(self.arguments(call, fitting[0]))
+        except Unspellable as error:
+            raise NotPlanned(f"an argument cannot be written: {error}") from error

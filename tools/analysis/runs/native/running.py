@@ -18,7 +18,7 @@ from tools.analysis.examples.literals import evaluate_literal
 from tools.analysis.examples.native_literals import NotRead, read_call, read_value, read_values
 from tools.analysis.examples.native_values import Call, Group, Pairs
 from tools.analysis.runs.box import BoxTimeout
-from tools.analysis.runs.native.adapting import adapt_to_call, is_argument
+from tools.analysis.runs.native.adapting import adapt_to_call, is_argument, read_sequence
 from tools.analysis.runs.native.answers import parse_answer
 from tools.analysis.runs.native.building import Built, blamed_lines, build, first_complaint
 from tools.analysis.runs.native.chamber import Chamber, Job
@@ -116,6 +116,10 @@ class _Run:
             if watched is not None:
                 self._prepare_watch(attempt, watched)
                 return
+            sequence = read_sequence(example.expression)
+            if sequence is not None:
+                self._prepare_sequence(attempt, *sequence)
+                return
             if example.kind != "io":
                 call = read_call(example.expression, language)
                 if example.raises is None and attempt.want is None:
@@ -139,6 +143,16 @@ class _Run:
         attempt.want = arguments[places[0]]
         name = watched["name"]
         attempt.planned = self._driver.watch(name, arguments, places[0], self._outline)
+
+    def _prepare_sequence(self, attempt: Attempt, made: str, steps: Sequence[str]) -> None:
+        """Plan several calls on one object."""
+        language = self._driver.language
+        attempt.want = read_value(attempt.example.expected or "null", language)
+        calls = [read_call(step, language) for step in steps]
+        wanted = evaluate_literal(attempt.example.expected or "None")
+        attempt.planned = self._driver.sequence(
+            read_call(made, language), calls, wanted, self._outline
+        )
 
     def _adapt(self, attempt: Attempt) -> tuple[Call, object] | None:
         """Give an input as a call where the program is one function; None where it reads."""
