@@ -60,11 +60,18 @@ async def collect(code: str, language: str, *, task_texts: Sequence[str]) -> Jso
 
 
 async def run_proposed(
-    facts: Json, code: str, language: str, *, proposed: Sequence[Json], task_texts: Sequence[str]
+    facts: Json,
+    code: str,
+    language: str,
+    *,
+    proposed: Sequence[Json],
+    calls: Sequence[str],
+    task_texts: Sequence[str],
 ) -> Json:
     """Return the evidence with the runs of examples that a model's own solutions agreed on.
 
-    Where `task_texts` want the arguments left alone, its calls are watched for that too.
+    Where `task_texts` want the arguments left alone, these calls and the model's other `calls` are
+    watched for that too; one that ends with an error was perhaps not meant so.
     """
     examples = [
         Example(one["kind"], one["expression"], one["expected"], None, FROM_MODEL)
@@ -75,9 +82,11 @@ async def run_proposed(
         run |= {key: one[key] for key in ("strength", "votes", "solutions")}
         if _is_refusal(run):
             run["strength"] = "weak"
-    watched, _ = await _run(
-        code, language, _watching(task_texts, examples, language), origin=FROM_TASK
-    )
+    called = [*examples, *(Example("call", call, None, None, FROM_MODEL) for call in calls)]
+    watching = unchanged_examples(task_texts, called, javascript=is_javascript(language))
+    watched, _ = await _run(code, language, watching, origin=FROM_TASK)
+    for run in watched:
+        run["strength"] = "weak" if run["status"] in {"error", "timeout"} else run["strength"]
     return {**facts, "runs": [*facts["runs"], *runs, *watched], "runs_reason": reason}
 
 
@@ -128,13 +137,7 @@ def for_prompt(facts: Json, language: Language) -> str:
 
 def _examples_of(task_texts: Sequence[str], language: str) -> list[Example]:
     found = find_examples(*task_texts, language=language)
-    return [*found, *_watching(task_texts, found, language)]
-
-
-def _watching(
-    task_texts: Sequence[str], examples: Sequence[Example], language: str
-) -> tuple[Example, ...]:
-    return unchanged_examples(task_texts, examples, javascript=is_javascript(language))
+    return [*found, *unchanged_examples(task_texts, found, javascript=is_javascript(language))]
 
 
 async def _run(

@@ -19,7 +19,9 @@ from agent.outputs import ProposedCalls, Solution
 from agent.prompts import load_prompt
 from agent.sources import new_fence
 from agent.state import Json
+from tools.analysis.probes.calls import read_calls
 from tools.analysis.runs.consensus import agree, language_of_solutions
+from tools.analysis.runs.sandbox import is_javascript
 from tools.analysis.syntax import normalise_language
 from tools.errors import ModelRefused, ModelTimeout, ModelTruncated
 
@@ -31,7 +33,7 @@ SOBER: Final = 0.2
 IN_ITS_LANGUAGE: Final = ("solve_task", "propose_calls")
 IN_PYTHON: Final = ("solve_in_python", "propose_python_calls")
 PROMPTS: Final = (*IN_ITS_LANGUAGE, *IN_PYTHON)
-PROBES: Final = 2
+PROBES: Final = 3
 """Counts changes of how examples are made: older ones are made again."""
 
 T = TypeVar("T", bound=BaseModel)
@@ -39,16 +41,17 @@ T = TypeVar("T", bound=BaseModel)
 
 async def propose_examples(
     statement: str, programming_language: str, context: AgentContext
-) -> tuple[list[Json], Usage]:
-    """Return examples for `statement` as JSON, and what the model calls cost.
+) -> tuple[Json, Usage]:
+    """Return `examples` for `statement` and the model's own `calls`, and what its calls cost.
 
-    Each has `kind`, `expression`, `expected`, `votes`, `solutions` and `strength`. The list is
-    empty where the solutions do not agree on anything. Raises the errors of `agent.answers.ask` for
+    Each example has `kind`, `expression`, `expected`, `votes`, `solutions` and `strength`; there is
+    none where the solutions do not agree on anything. Raises the errors of `agent.answers.ask` for
     a model that cannot be reached.
     """
+    nothing: Json = {"examples": [], "calls": []}
     solved_in = language_of_solutions(programming_language)
     if solved_in is None:
-        return [], Usage(0, 0)
+        return nothing, Usage(0, 0)
     own = normalise_language(programming_language) == solved_in
     solve, propose = IN_ITS_LANGUAGE if own else IN_PYTHON
     about = (statement, solved_in, context)
@@ -58,7 +61,7 @@ async def propose_examples(
     )
     usage = _total([each.usage for each in (*solved, proposed) if each is not None])
     if proposed is None:
-        return [], usage
+        return nothing, usage
     agreed = await agree(
         [each.value.code for each in solved if each is not None],
         solved_in,
@@ -76,7 +79,8 @@ async def propose_examples(
         }
         for one in agreed
     ]
-    return found, usage
+    calls = read_calls(proposed.value.calls, javascript=is_javascript(solved_in))
+    return {"examples": found, "calls": list(calls)}, usage
 
 
 def statement_hash(statement: str, programming_language: str) -> str:

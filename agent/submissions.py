@@ -43,6 +43,7 @@ async def with_proposed(request: Json, subject: Json, proposed: Json) -> Json:
         request["code"],
         request["programming_language"],
         proposed=proposed["examples"],
+        calls=proposed["calls"],
         task_texts=_texts(subject),
     )
     return subject | {"facts": facts}

@@ -126,7 +126,7 @@ async def gather(state: AgentState, context: AgentContext) -> tuple[Json, Tokens
     proposed = {
         "statement": statement_hash(statement, language),
         "model": context.chat.name,
-        "examples": found,
+        **found,
     }
     subject = await with_proposed(request, subject, proposed)
     return subject | {"proposed": proposed}, added(tokens, usage, calls=MODEL_CALLS)

@@ -156,6 +156,7 @@ async def keep_examples(service: Service, task: dict[str, Any], *, strength: str
     kept = {
         "statement": statement_hash(statement, "python"),
         "model": "m",
+        "calls": [],
         "examples": [
             {
                 "kind": "call",

@@ -210,6 +210,18 @@ def test_without_a_box_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None
     assert find_runner("c") == "c runs in bubblewrap only, which does not work here"
 
 
+@pytest.mark.parametrize(("start", "status"), [("text.dup", "pass"), ("text", "fail")])
+async def test_a_text_that_ruby_changes_in_place_is_seen(start: str, status: str) -> None:
+    skip_without("ruby")
+    text = "with_tags('a', ['x']) == 'a #x'. Neither the text nor the array may be changed."
+    code = f"def with_tags(text, tags)\n  made = {start}\n  tags.each {{ |t| made << ' #' << t }}\n"
+
+    watching = unchanged_examples([text], find_examples(text, language="ruby"))
+    report = await run_examples(f"{code}  made\nend\n", "ruby", watching)
+
+    assert [one.status for one in report.outcomes] == [status]
+
+
 STACK = """
 class Stack {
   private int[] kept = new int[2];

@@ -129,16 +129,30 @@ class Driver(ABC):
             raise NotPlanned(f"nobody tells of which object `{fitting[0].name}` is asked")
         return self.translate(call, fitting[0], outline, want)
 
-    def watch(self, name: str, given: Sequence[object], place: int, outline: Outline) -> Planned:
-        """Write a call after which the argument at `place` is looked at. Raises NotPlanned."""
+    def watch(
+        self, name: str, given: Sequence[object], place: int | None, outline: Outline
+    ) -> Planned:
+        """Write a call after which the argument at `place` is looked at, or all of them.
+
+        Raises NotPlanned.
+        """
         call = Call(f"{name}(...)", name, tuple(given), simple=True)
         fitting = [one for one in outline.named(name, None) if self.takes(one, call)]
         if len(fitting) != 1 or self.has_company(fitting[0], outline):
             raise NotPlanned(f"the program has no `{name}` for these arguments")
         try:
+            if place is None:
+                return self.look_at_all(call, fitting[0])
             return self.look(call, fitting[0], place)
         except Unspellable as error:
             raise NotPlanned(f"an argument cannot be written: {error}") from error
+
+    # Where texts can be changed in place, every argument is looked at.
+    texts_change: ClassVar[bool] = False
+
+    def look_at_all(self, call: Call, function: Function) -> Planned:
+        """Write the call and a list of its arguments afterwards. Raises Unspellable, NotPlanned."""
+        raise NotPlanned("nobody tells which argument is looked at")
 
     def look(self, call: Call, function: Function, place: int) -> Planned:
         """Write the call and the variable. Raises Unspellable, NotPlanned."""

@@ -138,11 +138,11 @@ class _Run:
         """Plan a call after which its argument is looked at."""
         arguments = read_values(watched["values"], self._driver.language)
         places = [n for n, one in enumerate(arguments) if isinstance(one, list | Group | Pairs)]
-        if len(places) != 1:
+        if not (self._driver.texts_change or len(places) == 1):
             raise NotPlanned("nobody tells which argument is looked at")
-        attempt.want = arguments[places[0]]
-        name = watched["name"]
-        attempt.planned = self._driver.watch(name, arguments, places[0], self._outline)
+        place = None if self._driver.texts_change else places[0]
+        attempt.want = arguments if place is None else arguments[place]
+        attempt.planned = self._driver.watch(watched["name"], arguments, place, self._outline)
 
     def _prepare_sequence(self, attempt: Attempt, made: str, steps: Sequence[str]) -> None:
         """Plan several calls on one object."""

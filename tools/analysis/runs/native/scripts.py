@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from tools.analysis.examples.native_values import Call
 from tools.analysis.runs.native.chamber import MEBIBYTE, Limits
 from tools.analysis.runs.native.driver import (
     Build,
@@ -136,3 +137,12 @@ class Ruby(_Script):
         if function.owner is None:
             return function.name
         return f"{function.owner}{'' if function.static else '.new'}.{function.name}"
+
+    texts_change: ClassVar[bool] = True
+
+    def look_at_all(self, call: Call, function: Function) -> Planned:
+        """Keep the arguments in an array, and look at it after the call."""
+        written = ", ".join(self.arguments(call, function))
+        return Planned(
+            "goals_given", f"goals_given = [{written}]; {self.place(function)}(*goals_given);"
+        )
