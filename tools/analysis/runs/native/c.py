@@ -6,22 +6,16 @@ from typing import ClassVar
 
 from tools.analysis.examples.native_values import Anything, Call, Group, Unread
 from tools.analysis.runs.native.driver import (
-    PROGRAM,
     Build,
-    Driver,
     NotPlanned,
     Planned,
-    Tools,
-    find_system,
     read_harness,
 )
+from tools.analysis.runs.native.gnu import Gnu
 from tools.analysis.runs.native.signatures import Function, Outline
 from tools.analysis.runs.native.spelling import Unspellable, items_of, spell, spell_text
 from tools.analysis.runs.native.types import Type, read_type
 
-_FLAGS = (
-    "-std=gnu17 -O1 -fwrapv -w -fno-diagnostics-color -fno-diagnostics-show-caret -fmax-errors=20"
-)
 _DECLARED = """
 extern void goals_open(void), goals_close(void), goals_ready(void), goals_raw(const char *);
 extern void goals_int(long long), goals_uint(unsigned long long), goals_bool(_Bool);
@@ -40,33 +34,23 @@ extern void goals_other();
 _COUNT = ("int", "size_t", "long", "unsigned", "unsigned int", "short", "ssize_t", "int32_t")
 
 
-class C(Driver):
+class C(Gnu):
     """Programs in C."""
 
     language: ClassVar[str] = "c"
     runner: ClassVar[str] = "gcc"
     extension: ClassVar[str] = "c"
+    flags: ClassVar[str] = (
+        "-std=gnu17 -O1 -fwrapv -w -fno-diagnostics-color -fno-diagnostics-show-caret"
+        " -fmax-errors=20"
+    )
+    libraries: ClassVar[str] = "-lm"
     doubtful: ClassVar[re.Pattern[str]] = re.compile(
         r"No such file or directory|undefined reference"
     )
     reading: ClassVar[re.Pattern[str]] = re.compile(
         r"\b(?:scanf|getchar|fgets|getline|gets|fgetc|fread|read|stdin)\b"
     )
-
-    def find_tools(self) -> Tools | None:
-        """Find gcc and the system's headers."""
-        binds = find_system("gcc", "as", "ld")
-        return Tools(binds) if binds is not None else None
-
-    def program(self, code: str, outline: Outline) -> Build:
-        """Compile the file by itself."""
-        script = f"gcc {_FLAGS} -o /tmp/out {self.source} -lm && cat /tmp/out"
-        return Build({self.source: code.encode()}, script, (PROGRAM,))
-
-    def alone(self, code: str, outline: Outline) -> Build:
-        """Check the file, which may have no `main`."""
-        script = f"gcc {_FLAGS} -fsyntax-only {self.source}"
-        return Build({self.source: code.encode()}, script, (PROGRAM,))
 
     def prelude(self, code: str, outline: Outline) -> str | None:
         """Add the usual headers, of which one may be missing that another machine brings."""
@@ -96,8 +80,7 @@ class C(Driver):
             self.harness: harness.encode(),
             "/src/goals_show.c": read_harness("show.c", mark),
         }
-        script = f"gcc {_FLAGS} -o /tmp/out {self.harness} /src/goals_show.c -lm && cat /tmp/out"
-        return Build(files, script, (PROGRAM,))
+        return self.compiled(files, self.harness, "/src/goals_show.c")
 
     def takes(self, function: Function, call: Call) -> bool:
         """Fit the arguments, the lengths of arrays and of the result being left out or not."""

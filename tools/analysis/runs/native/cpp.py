@@ -6,22 +6,15 @@ from typing import ClassVar
 
 from tools.analysis.examples.native_values import Call
 from tools.analysis.runs.native.driver import (
-    PROGRAM,
     Build,
-    Driver,
     NotPlanned,
     Planned,
-    Tools,
-    find_system,
     read_harness,
 )
+from tools.analysis.runs.native.gnu import Gnu
 from tools.analysis.runs.native.signatures import Function, Outline
 from tools.analysis.runs.native.types import read_type
 
-_FLAGS = (
-    "-std=gnu++20 -O0 -w -D_GLIBCXX_ASSERTIONS -fno-diagnostics-color"
-    " -fno-diagnostics-show-caret -fmax-errors=20"
-)
 _USUAL = (
     "algorithm array cctype climits cmath cstdint cstring deque functional iomanip iostream list"
     " map numeric optional queue set sstream stack stdexcept string tuple unordered_map"
@@ -29,33 +22,22 @@ _USUAL = (
 )
 
 
-class Cpp(Driver):
+class Cpp(Gnu):
     """Programs in C++."""
 
     language: ClassVar[str] = "cpp"
     runner: ClassVar[str] = "g++"
     extension: ClassVar[str] = "cpp"
+    flags: ClassVar[str] = (
+        "-std=gnu++20 -O0 -w -D_GLIBCXX_ASSERTIONS -fno-diagnostics-color"
+        " -fno-diagnostics-show-caret -fmax-errors=20"
+    )
     doubtful: ClassVar[re.Pattern[str]] = re.compile(
         r"No such file or directory|is not a member of .std|undefined reference"
     )
     reading: ClassVar[re.Pattern[str]] = re.compile(
         r"\b(?:cin|getline|scanf|getchar|fgets|stdin|istream)\b"
     )
-
-    def find_tools(self) -> Tools | None:
-        """Find g++ and the system's headers."""
-        binds = find_system("g++", "as", "ld")
-        return Tools(binds) if binds is not None else None
-
-    def program(self, code: str, outline: Outline) -> Build:
-        """Compile the file by itself."""
-        script = f"g++ {_FLAGS} -o /tmp/out {self.source} && cat /tmp/out"
-        return Build({self.source: code.encode()}, script, (PROGRAM,))
-
-    def alone(self, code: str, outline: Outline) -> Build:
-        """Check the file, which may have no `main`."""
-        script = f"g++ {_FLAGS} -fsyntax-only {self.source}"
-        return Build({self.source: code.encode()}, script, (PROGRAM,))
 
     def prelude(self, code: str, outline: Outline) -> str | None:
         """Add the usual headers, which other libraries bring by themselves.
@@ -87,8 +69,7 @@ class Cpp(Driver):
             self.harness: harness.encode(),
             "/src/goals_show.hpp": read_harness("show.hpp", mark),
         }
-        script = f"g++ {_FLAGS} -o /tmp/out {self.harness} && cat /tmp/out"
-        return Build(files, script, (PROGRAM,))
+        return self.compiled(files, self.harness)
 
     def takes(self, function: Function, call: Call) -> bool:
         """Fit the arguments; C++ may have defaults for the rest."""
