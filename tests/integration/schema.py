@@ -152,7 +152,7 @@ OUR_COLUMNS: Final[dict[str, Table]] = {
         "lease_until": "timestamp without time zone not null",
         "path": "character varying(500)",
         "rows": "integer",
-        "bytes": "integer",
+        "bytes": "bigint",
         "sha256": "character varying(64)",
         "created_at": _CREATED,
         "done_at": _MOMENT,
