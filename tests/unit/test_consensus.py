@@ -1,8 +1,14 @@
 """Examples from solutions that agree."""
 
 import asyncio
+from collections.abc import Sequence
 
+import pytest
+
+from tools.analysis.examples.finder import Example
+from tools.analysis.runs import consensus
 from tools.analysis.runs.consensus import AgreedExample, agree
+from tools.analysis.runs.sandbox import RunReport, run_examples
 
 RIGHT = (
     "def total(xs):\n    return sum(xs)\n",
@@ -80,6 +86,25 @@ def test_two_of_five_that_differ_leave_a_weak_example() -> None:
     found = agreed(*RIGHT, FORGETS_THE_LAST, "def total(xs):\n    return max(xs)\n")
 
     assert found["total([1, 2, 3])"] == "6 weak"
+
+
+def test_a_solution_that_hangs_is_asked_no_further_and_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(consensus, "SECONDS_A_SOLUTION", 0.5)
+    asked: list[int] = []
+
+    async def count(code: str, language: str, probes: Sequence[Example]) -> RunReport:
+        asked.extend([1] * ("while" in code))
+        return await run_examples(code, language, probes, seconds=0.3)
+
+    monkeypatch.setattr(consensus, "run_examples", count)
+    hangs = "def total(xs):\n    while len(xs) > 1:\n        pass\n    return sum(xs)\n"
+
+    found = agreed(*RIGHT, RIGHT[0], hangs)
+
+    assert len(asked) == 1
+    assert found["total([1, 2, 3])"] == "6 strong"
 
 
 def test_solutions_that_cannot_be_run_do_not_vote() -> None:

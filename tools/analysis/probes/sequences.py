@@ -24,7 +24,7 @@ MOST_FUNCTIONS: Final = 12
 LENGTHS: Final = (3, 4, 5, 6, 8)
 _UNKNOWN: Final = ((1, 2, 3), ("a", "b", "c"))
 
-_TURNS: Final = ("(1), (1), (2), (1)", "(2), (1), (2), (2)", "('a'), ('b'), ('a')", "(), (), ()")
+_TURNS: Final = (("1", "1", "2", "1"), ("2", "1", "2", "2"), ("'a'", "'b'", "'a'"), ("", "", ""))
 _SPIES: Final = {
     False: (
         "lambda *given: log.append(list(given))",
@@ -75,13 +75,13 @@ def function_sequences(
     return tuple(islice(dict.fromkeys(written), MOST_FUNCTIONS * len(_TURNS)))
 
 
-def _several(maker: str, turns: str, *, javascript: bool) -> str:
-    first = ", ".join(f"it({turn.strip('( )')})" for turn in turns.split("), "))
-    both = first.replace("it(", "other(", 1)
+def _several(maker: str, turns: Sequence[str], *, javascript: bool) -> str:
+    """Write the calls of one made function, then of it and another, and what was written down."""
+    calls = [f"it({given})" for given in turns]
+    steps = ", ".join([*calls, f"other({turns[0]})", *calls[1:], "log"])
     if javascript:
-        body = f"const it = {maker}, other = {maker}; return [{first}, {both}, log];"
-        return f"((log) => {{ {body} }})([])"
-    return f"(lambda log: (lambda it, other: [{first}, {both}, log])({maker}, {maker}))([])"
+        return f"((log) => {{ const it = {maker}, other = {maker}; return [{steps}]; }})([])"
+    return f"(lambda log: (lambda it, other: [{steps}])({maker}, {maker}))([])"
 
 
 def _inner_call(call: str) -> str | None:

@@ -5,6 +5,8 @@ Source of the idea: a program's sampled solutions are wrong in different ways an
 """
 
 import ast
+import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +32,8 @@ FEWEST_VOTES: Final = 3
 FEWEST_FOR_STRONG: Final = 4
 MOST_EXAMPLES: Final = 60
 AT_ONCE: Final = 40
+SECONDS_A_SOLUTION: Final = 10.0
+"""One that hangs on many probes is asked no further; what it was not asked it does not agree on."""
 # No program gives this: its value is told in the outcome of an example that fails.
 _NEVER: Final = "'\\x00 nothing gives this \\x00'"
 _NEVER_JS: Final = '"\\u0000 nothing gives this \\u0000"'
@@ -77,7 +81,7 @@ async def agree(
     ends so by chance.
     """
     solutions = [_mended(code, language) for code in solutions]
-    probes = _probes(solutions, language, calls=calls, statement=statement)
+    probes = await asyncio.to_thread(_probes, solutions, language, calls=calls, statement=statement)
     observed = {code: await _observe(code, language, probes) for code in dict.fromkeys(solutions)}
     votes = [observed[code] for code in solutions]
     useful = [values for values in votes if any(value is not None for value in values.values())]
@@ -141,10 +145,13 @@ async def _observe(code: str, language: str, probes: Sequence[Example]) -> Mappi
         return {one.expression: None for one in probes}
     read = _value if is_javascript(language) else _literal
     outcomes: list[Outcome] = []
+    started = time.monotonic()
     for start in range(0, len(probes), AT_ONCE):  # a run has seconds for all that it is given
+        if time.monotonic() - started > SECONDS_A_SOLUTION:
+            break
         report = await run_examples(code, language, probes[start : start + AT_ONCE])
         outcomes += report.outcomes
-    return {
+    return dict.fromkeys(one.expression for one in probes) | {
         outcome.example.expression: read(outcome.got) if outcome.status == "fail" else None
         for outcome in outcomes
     }
