@@ -201,7 +201,7 @@ def plot(report: ValidationReport, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     ours, naive = report.groups(report.ours), report.groups(report.naive)
-    names = [name for name in ours if name in naive and not name.startswith("bug: ")]
+    names = [name for name in ours if name in naive and not name.startswith(("bug: ", "settled by: "))]
     figure, axes = plt.subplots(figsize=(9, 0.5 * len(names) + 1.6), layout="constrained")
     places = range(len(names))
     for shift, groups, label, colour in (
