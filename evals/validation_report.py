@@ -201,7 +201,8 @@ def plot(report: ValidationReport, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     ours, naive = report.groups(report.ours), report.groups(report.naive)
-    names = [name for name in ours if name in naive and not name.startswith(("bug: ", "settled by: "))]
+    details = ("bug: ", "settled by: ")
+    names = [name for name in ours if name in naive and not name.startswith(details)]
     figure, axes = plt.subplots(figsize=(9, 0.5 * len(names) + 1.6), layout="constrained")
     places = range(len(names))
     for shift, groups, label, colour in (
