@@ -44,7 +44,7 @@ from tests.s3_server import BUCKET, FAULTS, Fault, Proxy, mirror, serve_proxy, s
 
 NEXT_MONTH: Final = datetime(2026, 12, 1, tzinfo=UTC)
 AT_ONCE: Final = timedelta(0)
-NO_PATIENCE: Final = Patience(connect_seconds=1.0, read_seconds=0.2, attempts=1)
+NO_PATIENCE: Final = Patience(connect_seconds=1.0, read_seconds=0.6, attempts=1)
 BATCH: Final = Batch(id="bat_1", family="task", year=2026, month=11, epoch=1)
 SINK: Final = """
 import sys

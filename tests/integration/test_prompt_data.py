@@ -60,7 +60,7 @@ async def test_stored_text_cannot_leave_its_place_in_a_prompt(
 
     inside = fenced(prompt)
     assert "(S7) goal: ![x]" in inside
-    assert not [token for token in ("<|im", "</data-0", "e.vil", "[S7]") if token in prompt]
+    assert not [token for token in ("<|im", "</data-00000000", "e.vil", "[S7]") if token in prompt]
     assert (await ana.read(f"/v1/tasks/{task['id']}"))["description"] == HOSTILE
 
 

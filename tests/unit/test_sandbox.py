@@ -305,10 +305,10 @@ async def test_an_endless_loop_ends_in_time_and_frees_its_worker(tier: str) -> N
     code = "def f(x):\n    while x == 2: pass\n    return x\n"
     started = time.monotonic()
 
-    outcomes = await run(code, "f(1) == 1\nf(2) == 2\nf(3) == 3", seconds=0.3, tier=tier)
+    outcomes = await run(code, "f(1) == 1\nf(2) == 2\nf(3) == 3", seconds=0.6, tier=tier)
 
     assert [o.status for o in outcomes] == ["pass", "timeout", "pass"]
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4
     assert await statuses("def f(x): return x", "f(1) == 1", tier=tier) == ["pass"]
 
 
