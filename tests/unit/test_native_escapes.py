@@ -60,7 +60,7 @@ int f(int x) {
 """
 IN_C = {
     "passwd": 'return open("/etc/passwd", O_RDONLY) >= 0 ? 77 : 0;',
-    "root's home": 'return open("/root/.ssh", O_RDONLY) >= 0 ? 77 : 0;',
+    "the home of who runs it": f'return open("{Path.home()}", O_RDONLY) >= 0 ? 77 : 0;',
     "this file": f'return open("{__file__}", O_RDONLY) >= 0 ? 77 : 0;',
     "proc": 'return open("/proc/self/environ", O_RDONLY) >= 0 ? 77 : 0;',
     "sys": 'return open("/sys/kernel", O_RDONLY) >= 0 ? 77 : 0;',
@@ -188,7 +188,7 @@ async def test_a_program_in_java_does_not_get_out(body: str) -> None:
 
 IN_BASH = {
     "passwd": "[ -e /etc/passwd ] && echo 77",
-    "home": "ls /root /home && echo 77",
+    "home": f"ls {Path.home()} /home && echo 77",
     "fork bomb": "b() { b | b & }; b; sleep 0.5; echo 78",
     "many processes": "for n in $(seq 300); do sleep 5 & done; wait -n; [ $? = 0 ] && echo 78",
     "endless loop": "while :; do :; done; echo 77",

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 from tools.analysis.examples.expressions import canonical, is_closed_call, parse_expression
+from tools.analysis.probes.reading import parse_call, value_of
 
 MAX_VARIANTS: Final = 24
 MAX_LITERAL: Final = 200
@@ -27,9 +28,7 @@ def vary(expression: str, *, javascript: bool = False) -> tuple[str, ...]:
     `expression` is no call that stands by itself. `javascript`: it is written so, and its literals
     are those that JSON has.
     """
-    node = parse_expression(expression)
-    if javascript and node is not None:
-        node = AsPython().visit(node)
+    node = parse_call(expression, javascript=javascript)
     if not isinstance(node, ast.Call) or not is_closed_call(node):
         return ()
     write = _write_javascript if javascript else canonical
@@ -40,23 +39,9 @@ def vary(expression: str, *, javascript: bool = False) -> tuple[str, ...]:
     return tuple(islice(different, MAX_VARIANTS))
 
 
-class AsPython(ast.NodeTransformer):
-    """Reads JavaScript's words and the keys of its objects as Python's; the rest is alike."""
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        """Turn `true`, `false` and `null` into constants."""
-        words = {"true": True, "false": False, "null": None}
-        return ast.Constant(words[node.id]) if node.id in words else node
-
-    def visit_Dict(self, node: ast.Dict) -> ast.expr:
-        """Put quotes around bare keys."""
-        keys = [ast.Constant(key.id) if isinstance(key, ast.Name) else key for key in node.keys]
-        return ast.Dict(keys, [self.visit(value) for value in node.values])
-
-
 def _write_javascript(call: ast.Call) -> str | None:
     try:
-        values = [json.dumps(ast.literal_eval(one), ensure_ascii=False) for one in call.args]
+        values = [json.dumps(value_of(one), ensure_ascii=False) for one in call.args]
     except (ValueError, TypeError):
         return None
     return f"{ast.unparse(call.func)}({', '.join(values)})"
@@ -64,8 +49,8 @@ def _write_javascript(call: ast.Call) -> str | None:
 
 def _changed_one(call: ast.Call, position: int) -> Iterator[ast.Call]:
     try:
-        value = ast.literal_eval(call.args[position])
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        value = value_of(call.args[position])
+    except ValueError:
         return
     for other in neighbours(value):
         yield _with(call, {position: other})
@@ -76,14 +61,14 @@ def _changed_two(call: ast.Call) -> Iterator[ast.Call]:
         for second in range(first + 1, len(call.args)):
             one, two = call.args[first], call.args[second]
             if _kind(one) is not None and _kind(one) == _kind(two):
-                yield _with(call, {first: ast.literal_eval(two), second: ast.literal_eval(one)})
-                yield _with(call, {second: ast.literal_eval(one)})
+                yield _with(call, {first: value_of(two), second: value_of(one)})
+                yield _with(call, {second: value_of(one)})
 
 
 def _kind(node: ast.expr) -> type | None:
     try:
-        return type(ast.literal_eval(node))
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return type(value_of(node))
+    except ValueError:
         return None
 
 

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from tools.analysis.examples.expressions import canonical, is_closed_call, parse_expression
 from tools.analysis.examples.js_expressions import read_js_call
-from tools.analysis.probes.boundaries import AsPython, neighbours, vary
+from tools.analysis.probes.boundaries import neighbours, vary
 from tools.analysis.probes.hints import Hints
 from tools.analysis.probes.mending import mend_line_breaks
+from tools.analysis.probes.reading import parse_call, value_of
 from tools.analysis.probes.values import Maker, maker_of
 
 MOST_VARIED: Final = 60
@@ -125,9 +126,7 @@ def _by_function(calls: Sequence[str], *, javascript: bool) -> dict[str, list[li
     """Return the arguments of the calls by what they call, of the most frequent number only."""
     found: dict[str, list[list[Any]]] = {}
     for call in calls:
-        node = parse_expression(call)
-        if javascript and node is not None:
-            node = AsPython().visit(node)
+        node = parse_call(call, javascript=javascript)
         values = _values(node)
         if isinstance(node, ast.Call) and values:
             found.setdefault(ast.unparse(node.func), []).append(values)
@@ -142,8 +141,8 @@ def _values(node: ast.expr | None) -> list[Any] | None:
     if not isinstance(node, ast.Call) or node.keywords:
         return None
     try:
-        return [ast.literal_eval(one) for one in node.args]
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return [value_of(one) for one in node.args]
+    except ValueError:
         return None
 
 

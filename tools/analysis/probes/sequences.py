@@ -13,11 +13,10 @@ from itertools import islice
 from random import Random
 from typing import Any, Final
 
-from tools.analysis.examples.expressions import parse_expression
-from tools.analysis.probes.boundaries import AsPython
 from tools.analysis.probes.calls import SEED
 from tools.analysis.probes.classes import FEWEST, ClassOutline, common_classes, parse_all
 from tools.analysis.probes.hints import Hints, beside
+from tools.analysis.probes.reading import parse_call, value_of
 
 MOST: Final = 60
 MOST_FUNCTIONS: Final = 12
@@ -119,9 +118,7 @@ def _known_values(
     """Return the literal arguments that the calls give, by the parameter's name."""
     known: dict[str, list[Any]] = {}
     for call in calls:
-        node = parse_expression(call.replace("new ", "") if javascript else call)
-        if javascript and node is not None:
-            node = AsPython().visit(node)
+        node = parse_call(call, javascript=javascript)
         for part in ast.walk(node) if node is not None else ():
             match part:
                 case ast.Call(func=ast.Name(id=called), args=given) if called == one.name:
@@ -132,8 +129,8 @@ def _known_values(
                     continue
             for parameter, argument in zip(names, given, strict=False):
                 try:
-                    value = ast.literal_eval(argument)
-                except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+                    value = value_of(argument)
+                except ValueError:
                     continue
                 known.setdefault(parameter, [])
                 if value not in known[parameter]:

@@ -4,7 +4,6 @@ Source of the idea: a program's sampled solutions are wrong in different ways an
 (CodeT, arXiv 2207.10397). The submission takes no part in it, and its author cannot steer it.
 """
 
-import ast
 import asyncio
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from tools.analysis.probes.calls import drawn_calls, read_calls, varied_calls, w
 from tools.analysis.probes.hints import find_hints
 from tools.analysis.probes.mending import mend_line_breaks, with_imported_types
 from tools.analysis.probes.programs import program_inputs
+from tools.analysis.probes.reading import value_of
 from tools.analysis.probes.sequences import function_sequences, object_sequences
 from tools.analysis.runs.program import MAX_SHOWN, Outcome
 from tools.analysis.runs.program_io import reads_input
@@ -168,8 +168,8 @@ def _literal(shown: str | None) -> str | None:
     if node is None:
         return None
     try:
-        value = ast.literal_eval(node)
-    except (ValueError, MemoryError, RecursionError, TypeError):
+        value = value_of(node)
+    except ValueError:
         return None
     return repr(float(f"{value:.12g}")) if isinstance(value, float) else repr(value)
 

@@ -125,6 +125,11 @@ def _is_same_number(got: object, want: complex) -> bool:
         return got == want
     if not isinstance(got, bool | int | float | complex):
         return False
+    return is_near(got, want)
+
+
+def is_near(got: complex, want: complex, *, share: float = 1e-9) -> bool:
+    """Tell whether two numbers are one: whole ones exactly, others to `share` of their size."""
     if got == want or (isinstance(got, int) and isinstance(want, int)):
         return got == want
     if got != got and want != want:
@@ -133,7 +138,7 @@ def _is_same_number(got: object, want: complex) -> bool:
         size, distance = max(abs(got), abs(want)), abs(got - want)
     except OverflowError:
         return False
-    return not math.isinf(size) and distance <= max(1e-9 * size, 1e-12)
+    return not math.isinf(size) and distance <= max(share * size, 1e-12)
 
 
 def _is_same_sequence(got: object, want: list[object] | tuple[object, ...] | range) -> bool:

@@ -4,12 +4,11 @@ What comes out of a box was written by hostile code: it is bounded, and never ev
 """
 
 import json
-import math
 from collections.abc import Iterator
 from typing import Final
 
 from tools.analysis.examples.native_values import Char, Group, Pairs, Thing, Wrapped
-from tools.analysis.runs.values import Unreadable
+from tools.analysis.runs.values import Unreadable, is_near
 
 MAX_SHOWN: Final = 400
 MAX_DEPTH: Final = 60
@@ -90,25 +89,16 @@ def is_same(got: object, want: object, language: str) -> bool:  # noqa: PLR0911 
     return want is None and got is None
 
 
-def _is_same_number(  # noqa: PLR0911 - one for each pair of kinds
-    got: object, want: float, language: str
-) -> bool:
+def _is_same_number(got: object, want: float, language: str) -> bool:
     if isinstance(got, Char):
         return not isinstance(want, bool) and len(got.text) == 1 and ord(got.text) == want
     if not isinstance(got, bool | int | float):
         return False
     if isinstance(got, bool) != isinstance(want, bool):
         return language in _TRUTHS_ARE_NUMBERS and bool(got) == bool(want) and want in (0, 1)
-    if got == want or (isinstance(got, int) and isinstance(want, int)):
-        return got == want
-    if got != got and want != want:
-        return True
-    try:
-        size, distance = max(abs(got), abs(want)), abs(got - want)
-    except OverflowError:
-        return False
-    near = _NARROW_DIGITS if isinstance(got, Narrow) else 1e-9
-    return not math.isinf(size) and distance <= max(near * size, 1e-12)
+    if isinstance(got, Narrow):
+        return is_near(got, want, share=_NARROW_DIGITS)
+    return is_near(got, want)
 
 
 def _is_same_text(got: object, want: str | Char) -> bool:
