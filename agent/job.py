@@ -3,7 +3,7 @@
 Every job goes the same way through the graph; `agent/nodes` has one module for each.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypedDict, TypeVar
 
@@ -13,6 +13,7 @@ from agent.answers import UnusableAnswer, Usage, ask
 from agent.context import AgentContext
 from agent.disarm import disarm
 from agent.prompts import Prompt, load_prompt
+from agent.review import Decision
 from agent.sources import ids_of
 from agent.state import AgentState, JobName, Json, Tokens
 from tools.context import ToolContext
@@ -22,6 +23,7 @@ GRAPH_VERSION: Final = "1"
 INVENTIVE: Final = 0.7
 SOBER: Final = 0.1
 T = TypeVar("T", bound=BaseModel)
+Recording = Callable[[ToolContext, AgentState, AgentContext], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Job:
 
     `load` reads the rows (JSON values), `query` makes the search text, `entity_types` say what it
     searches, `answer` calls the model, `check` judges its words, `persist` writes rows and events.
+    A job that can be reviewed names the `items` of its draft, each with a `key`; `decide` makes the
+    draft that the user wants, and `record_proposed` records what was shown to them.
     """
 
     name: JobName
@@ -39,6 +43,9 @@ class Job:
     answer: Callable[[AgentState, AgentContext], Awaitable[AgentState]]
     check: Callable[[AgentState, AgentContext], Awaitable[AgentState]]
     persist: Callable[[ToolContext, AgentState, AgentContext], Awaitable[Json]]
+    items: Callable[[Json], list[Json]] | None = None
+    decide: Callable[[Json, Mapping[str, Decision]], Json] | None = None
+    record_proposed: Recording | None = None
 
 
 class ProvenanceFields(TypedDict):
