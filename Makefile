@@ -2,7 +2,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-faults test-local bench check format lock clean
+.PHONY: help demo serve test test-faults test-clients test-local bench check format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -22,6 +22,11 @@ test: $(READY) ## Run all tests but the slow ones below
 
 test-faults: $(READY) ## Kill, stop and starve all that carries events (10 minutes)
 	@$(BIN)/pytest tests/faults -m "not local_model"
+
+test-clients: $(READY) ## Let real chat clients talk with the service (needs node and npm)
+	@command -v npm >/dev/null || { echo "npm was not found: install Node.js 18 or newer" >&2; exit 1; }
+	@npm ci --prefix tests/clients --no-audit --no-fund --silent
+	@$(BIN)/pytest tests/clients tests/integration/test_chat_openai.py
 
 test-local: $(READY) ## Run the tests of the real local model
 	@$(BIN)/pytest -m local_model

@@ -7,6 +7,7 @@ and a content filter as success with little or no content.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -69,7 +70,7 @@ async def ask(
 
     Raises ModelTimeout, ModelUnavailable, ModelTruncated, ModelRefused or UnusableAnswer.
     """
-    schema = without_titles(shape.model_json_schema())
+    schema = schema_of(shape)
     body = chat.body if sample is None else chat.body_of_sample(sample)
     bound = chat.model.bind(
         max_tokens=max_tokens,
@@ -84,8 +85,14 @@ async def ask(
     except GoalsError:
         raise
     except Exception as error:
-        _raise_as_ours(error, chat.name)
+        raise_as_ours(error, chat.name)
     return _parsed(message, chat.name, shape)
+
+
+@cache
+def schema_of(shape: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON Schema that is sent for `shape`; making it takes longer than a query."""
+    return without_titles(shape.model_json_schema())
 
 
 def _parsed(message: "AIMessage", name: str, shape: type[T]) -> Answer[T]:
@@ -120,7 +127,8 @@ def _complaint(error: ValidationError) -> str:
     )
 
 
-def _raise_as_ours(error: Exception, name: str) -> NoReturn:
+def raise_as_ours(error: Exception, name: str) -> NoReturn:
+    """Raise the error of ours that an error of the model's client means."""
     import openai
 
     if isinstance(error, openai.APITimeoutError):

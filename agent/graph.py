@@ -1,13 +1,23 @@
-"""The state machine: load → route → retrieve → the job's node → check → persist."""
+"""The state machine: load → route → retrieve → the job's node → check → (review) → persist.
 
-from typing import TYPE_CHECKING, Any
+A conversation goes load → converse ⇄ call_tools, and from there, where the model proposes
+something, to load again with that job, which then is always reviewed.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from agent.context import AgentContext
-from agent.nodes import steps
+from agent.nodes import converse, steps
 from agent.state import AgentState
+from agent.stream import StepFinished, StepStarted
+from db.failpoints import hit_if_named
+
+Node = Callable[[AgentState, Runtime[AgentContext]], Awaitable[AgentState]]
+Answering = Callable[[AgentState, AgentContext], Awaitable[AgentState]]
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -22,27 +32,54 @@ def build_graph(checkpointer: "BaseCheckpointSaver[Any] | None") -> "AgentGraph"
     The chat model and the tools come with each run's `AgentContext`: the graph knows no user.
     """
     graph = StateGraph(AgentState, context_schema=AgentContext)
-    graph.add_node("load", steps.load)
-    graph.add_node("route", steps.route)
-    graph.add_node("retrieve", steps.retrieve)
-    graph.add_node("check", steps.check)
-    graph.add_node("persist", steps.persist)
+    for name, node in _NODES.items():
+        graph.add_node(name, _announced(name, node))
 
     graph.add_edge(START, "load")
-    graph.add_conditional_edges("load", steps.after_load, ["route", END])
+    graph.add_conditional_edges("load", steps.after_load, ["route", "converse", END])
+    graph.add_conditional_edges("converse", converse.after_converse, ["call_tools", END])
+    graph.add_conditional_edges("call_tools", converse.after_tools, ["converse", "load"])
     graph.add_edge("route", "retrieve")
     graph.add_conditional_edges("retrieve", steps.to_job, list(steps.JOBS))
     for job in steps.JOBS.values():
-        graph.add_node(job.name, _answer_node(job.answer))
+        graph.add_node(job.name, _announced(job.name, _answer_node(job.answer)))
         graph.add_conditional_edges(job.name, steps.after_answer, [job.name, "check"])
-    graph.add_conditional_edges("check", steps.after_check, [*steps.JOBS, "persist"])
+    graph.add_conditional_edges("check", steps.after_check, [*steps.JOBS, "propose", "persist"])
+    graph.add_edge("propose", "review")
+    graph.add_edge("review", "persist")
     graph.add_edge("persist", END)
     return graph.compile(checkpointer=checkpointer, name="goals-agent")
 
 
-def _answer_node(answer: Any) -> Any:
+_NODES: Final[Mapping[str, Any]] = {
+    "load": steps.load,
+    "route": steps.route,
+    "converse": converse.converse,
+    "call_tools": converse.call_tools,
+    "retrieve": steps.retrieve,
+    "check": steps.check,
+    "propose": steps.propose,
+    "review": steps.await_review,
+    "persist": steps.persist,
+}
+
+
+def _announced(name: str, node: Node) -> Any:
+    """Return the node, with its begin and its end told to whoever listens."""
+
+    async def announced(state: AgentState, runtime: Runtime[AgentContext]) -> AgentState:
+        runtime.stream_writer(StepStarted(step=name))
+        hit_if_named(f"agent.{name}")
+        change = await node(state, runtime)
+        hit_if_named(f"agent.{name}.done")
+        runtime.stream_writer(StepFinished(step=name))
+        return change
+
+    return announced
+
+
+def _answer_node(answer: Answering) -> Node:
     async def node(state: AgentState, runtime: Runtime[AgentContext]) -> AgentState:
-        result: AgentState = await answer(state, runtime.context)
-        return result
+        return await answer(state, runtime.context)
 
     return node

@@ -76,6 +76,7 @@ async def ask_for(
     """
     from langchain_core.messages import AIMessage, HumanMessage
 
+    context.require_budget()
     messages = _prompt(state).messages(**_disarmed(values))
     messages[-1].additional_kwargs["scripted"] = scripted
     complaint = state.get("complaint")
@@ -94,9 +95,11 @@ async def ask_for(
             temperature=temperature,
         )
     except UnusableAnswer as error:
+        context.meter.add(error.usage)
         return complain(
             state, context, error.detail, answer={"text": error.text}, usage=error.usage
         )
+    context.meter.add(answer.usage)
     return AgentState(
         answer=answer.value.model_dump(),
         complaint=None,

@@ -4,15 +4,38 @@ Flat, every field required, every list and string bounded: a small model under a
 a list that may go on, and ignores the bounds of numbers, so numbers are judged in `checks`.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from copy import copy
+from functools import lru_cache
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=240)]
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=100)]
-Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=400)]
+from tools.texts import is_storable
+
+
+def _usable(text: str) -> str:
+    if not is_storable(text) or not any(character.isalnum() for character in text):
+        raise ValueError("write words: letters, no control characters")
+    return text
+
+
+Usable = AfterValidator(_usable)
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=240), Usable
+]
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=100), Usable
+]
+Paragraph = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=400), Usable
+]
 SourceLabel = Annotated[str, StringConstraints(pattern=r"^S[0-9]{1,2}$")]
 TaskKey = Annotated[str, StringConstraints(pattern=r"^t[0-9]{1,2}$")]
+AnyTaskKey = Annotated[str, StringConstraints(pattern=r"^[tE][0-9]{1,2}$")]
+MOST_GOALS: Final = 7
+FEWEST_TASKS: Final = 3
+MOST_TASKS: Final = 7
 
 
 class Output(BaseModel):
@@ -21,28 +44,35 @@ class Output(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SuggestedGoal(Output):
-    """A goal as the model proposes it."""
+Shape = TypeVar("Shape", bound=Output)
 
+
+class SuggestedGoal(Output):
+    """A goal as the model proposes it.
+
+    `based_on` comes before the title: a small model that names its source first writes goals that
+    go on from it.
+    """
+
+    based_on: list[SourceLabel] = Field(max_length=3)
     title: Title
     description: Paragraph
     why: Line
     priority: Literal["low", "medium", "high", "urgent"]
     criteria: list[Line] = Field(min_length=2, max_length=5)
-    based_on: list[SourceLabel] = Field(max_length=3)
 
 
 class SuggestedGoals(Output):
     """Proposed goals, in the order in which to take them."""
 
-    goals: list[SuggestedGoal] = Field(min_length=1, max_length=7)
+    goals: list[SuggestedGoal] = Field(min_length=1, max_length=MOST_GOALS)
 
 
 class PlannedTask(Output):
     """A task as the model plans it; `key` is its own name for it, `serves` counts from 1.
 
     `serves` comes before the title: a small model that names the criterion first writes tasks that
-    differ.
+    differ. `depends_on` names tasks of the plan (t1) or tasks that exist (E1).
     """
 
     key: TaskKey
@@ -52,8 +82,8 @@ class PlannedTask(Output):
     task_type: Literal[
         "code", "documentation", "testing", "research", "review", "deployment", "other"
     ]
-    acceptance: list[Line] = Field(min_length=2, max_length=4)
-    depends_on: list[TaskKey] = Field(max_length=4)
+    acceptance: list[Line] = Field(min_length=2, max_length=5)
+    depends_on: list[AnyTaskKey] = Field(max_length=4)
     hours_low: float
     hours_likely: float
     hours_high: float
@@ -64,7 +94,47 @@ class PlannedTask(Output):
 class PlannedTasks(Output):
     """Tasks that together reach a goal."""
 
-    tasks: list[PlannedTask] = Field(min_length=3, max_length=7)
+    tasks: list[PlannedTask] = Field(min_length=1, max_length=MOST_TASKS)
+
+
+@lru_cache(maxsize=64)
+def goals_shape(count: int, labels: tuple[str, ...]) -> type[SuggestedGoals]:
+    """Return the shape of `count` goals that rest on sources with these labels.
+
+    The narrower bounds are told to the model only, and bind one that writes under a grammar; what
+    another says beyond them still fits, and is judged in `checks`.
+    """
+    goal = _told(SuggestedGoal, based_on={"minItems": 1, "items": {"enum": list(labels)}})
+    kinds = {"goals": list[goal]} if labels else {}  # type: ignore[valid-type]  # a class made here
+    return _told(SuggestedGoals, kinds, goals={"minItems": count, "maxItems": count})
+
+
+@lru_cache(maxsize=64)
+def tasks_shape(count: int, criteria: int, existing: int) -> type[PlannedTasks]:
+    """Return the shape of `count` tasks for that many criteria, beside that many existing tasks.
+
+    As in `goals_shape`, the narrower bounds are told to the model only.
+    """
+    keys = [f"t{number}" for number in range(1, count + 1)]
+    keys += [f"E{number}" for number in range(1, existing + 1)]
+    bounds: dict[str, Any] = {"depends_on": {"items": {"enum": keys}}}
+    if criteria:
+        bounds["serves"] = {"minItems": 1, "items": {"enum": list(range(1, criteria + 1))}}
+    task = _told(PlannedTask, **bounds)
+    kinds = {"tasks": list[task]}  # type: ignore[valid-type]  # a class made here
+    return _told(PlannedTasks, kinds, tasks={"minItems": count, "maxItems": count})
+
+
+def _told(
+    shape: type[Shape], kinds: Mapping[str, Any] | None = None, **bounds: Mapping[str, Any]
+) -> type[Shape]:
+    """Return `shape` with other bounds of its fields, and kinds, in its JSON Schema."""
+    fields: dict[str, Any] = {}
+    for name, told in bounds.items():
+        field = copy(shape.model_fields[name])
+        field.json_schema_extra = dict(told)
+        fields[name] = ((kinds or {}).get(name, field.annotation), field)
+    return create_model(shape.__name__, __base__=shape, **fields)
 
 
 class CriterionVerdict(Output):

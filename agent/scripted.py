@@ -6,12 +6,15 @@ unless somebody names it.
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from agent.scripted_talk import talk_by_rule
 
 FEWEST_TASKS: Final = 3
 MOST_TASKS: Final = 7
@@ -88,6 +91,15 @@ class ScriptedTutor(BaseChatModel):
         written = len(text.split())
         return as_chat_result(text, input_tokens=read, output_tokens=written)
 
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        yield from talk_by_rule(messages)
+
 
 def as_chat_result(
     text: str, *, input_tokens: int, output_tokens: int, finish_reason: str | None = "stop"
@@ -109,17 +121,19 @@ def _goals(given: dict[str, Any]) -> dict[str, Any]:
     language = given["language"]
     say = _PHRASES[language]
     subject = (given["request"].get("wish") or say["subject"])[:50]
+    every = [(f"{topic} {subject}", text) for topic, text in _TOPICS[language]]
+    topics = [topic for topic in every if topic[0] not in given.get("titles", ())]
     return {
         "goals": [
             {
-                "title": f"{topic} {subject}",
+                "based_on": ["S1"],
+                "title": title,
                 "description": text,
                 "why": say["why"].format(subject=subject),
                 "priority": "medium",
                 "criteria": [say["criterion"].format(text=text), say["works"]],
-                "based_on": ["S1"],
             }
-            for topic, text in _TOPICS[language][: given["request"]["count"]]
+            for title, text in (topics or every)[: given["request"]["count"]]
         ]
     }
 
@@ -127,7 +141,8 @@ def _goals(given: dict[str, Any]) -> dict[str, Any]:
 def _tasks(given: dict[str, Any]) -> dict[str, Any]:
     say = _PHRASES[given["language"]]
     criteria = given["criteria"] or [given["goal"]]
-    texts = [*criteria, *say["more"]][: max(len(criteria), FEWEST_TASKS)]
+    wanted = given["count"] or max(len(criteria), FEWEST_TASKS)
+    texts = [*criteria, *say["more"]][:wanted]
     return {
         "tasks": [
             {

@@ -56,6 +56,13 @@ def _tidy(text: str) -> str:
     return _BLANK_LINES.sub("\n", lines)
 
 
+def shown(sources: Iterable[Source]) -> list[dict[str, object]]:
+    """Return the sources as callers see them: without their text."""
+    return [
+        {name: value for name, value in source.items() if name != "content"} for source in sources
+    ]
+
+
 def numbered(texts: Iterable[str]) -> str:
     """Return `1. …` lines, or a dash for none."""
     return "\n".join(f"{number}. {text}" for number, text in enumerate(texts, 1)) or NOTHING

@@ -5,7 +5,7 @@ JSON values only, so that a checkpoint never holds a session, a secret of ours o
 
 from typing import Any, Literal, TypedDict
 
-JobName = Literal["suggest_goals", "break_down_goal", "validate_code"]
+JobName = Literal["suggest_goals", "break_down_goal", "validate_code", "change_status", "converse"]
 Json = dict[str, Any]
 
 
@@ -32,11 +32,16 @@ class AgentState(TypedDict, total=False):
     """State of one run.
 
     `request` is what the caller asked, `subject` the rows it is about, `answer` what the model
-    said, `draft` what the checks made of it, `complaint` what a repair turn must mend.
+    said, `draft` what the checks made of it, `complaint` what a repair turn must mend. `proposal`
+    is what a reviewed draft shows to the user, `messages` and `rounds` belong to a conversation:
+    what was said in this run, and how often the model has spoken.
     """
 
     job: JobName
     operation_id: str
+    saved_as: str
+    run_id: str | None
+    thread_id: str | None
     request: Json
     language: Literal["es", "en"]
     subject: Json
@@ -46,4 +51,7 @@ class AgentState(TypedDict, total=False):
     complaint: str | None
     repairs: int
     tokens: Tokens
+    proposal: Json | None
+    messages: list[Json]
+    rounds: int
     result: Json | None

@@ -7,6 +7,7 @@ code and random base64: never below the count, 1.5 times it in the middle, 2.3 t
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 LETTERS_A_TOKEN: Final = 4
@@ -19,6 +20,7 @@ _PIECE: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=256)
 def estimate_tokens(text: str) -> int:
     """Return about how many tokens `text` costs, rather too many than too few."""
     return sum(_cost(piece) for piece in _PIECE.finditer(text))

@@ -44,9 +44,13 @@ class SuggestIn(_In):
 
 
 class BreakdownIn(_In):
-    """How to break a goal down; `count` is a wish, 3 to 7."""
+    """How to break a goal down; `count` is a wish, 3 to 7.
+
+    A goal that has a plan gets a diff to it; `instructions` say what should be different.
+    """
 
     count: Annotated[int, Field(ge=3, le=7, strict=True)] | None = None
+    instructions: Annotated[Text, Field(max_length=1_000)] | None = None
     language: ReplyLanguage = None
 
 
@@ -119,15 +123,25 @@ class Suggestion(BaseModel):
     goal: GoalOut
     why: str
     based_on: list[str]
+    grounds: Literal["cited", "nearest", "none"] = Field(
+        default="cited",
+        description="`cited`: the model named these rows; `nearest`: it named none, and this row "
+        "of those retrieved is nearest to the goal; `none`: nothing that was retrieved is near",
+    )
 
 
 class DroppedGoal(BaseModel):
-    """A proposal that repeated something; `continue_goal_id` names the goal to go on with."""
+    """A proposal that was left out; `continue_goal_id` names the goal to go on with."""
 
     title: str
-    repeats: str
+    reason: Literal["overlap", "part", "criteria", "language"] = Field(
+        default="overlap",
+        description="It repeats a goal, is a part of one, cannot be checked, or is in the other "
+        "language",
+    )
+    repeats: str | None = Field(description="Title of the goal that it repeats or is part of")
     continue_goal_id: str | None
-    similarity: float
+    similarity: float | None
 
 
 class SuggestOut(_StoredOut):
@@ -138,20 +152,59 @@ class SuggestOut(_StoredOut):
 
 
 class PlanRepair(BaseModel):
-    """Something in the model's plan that code mended."""
+    """Something in the plan that code mended; `task` is a title, empty for the whole plan."""
 
     kind: str
     task: str
     detail: str
 
 
+class PlanDiff(BaseModel):
+    """What a breakdown did, as ids of tasks: `kept` are all others that the goal has."""
+
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+    kept: list[str]
+
+
+class CalibrationOut(BaseModel):
+    """How the estimates were scaled: by the ratio of so many finished tasks."""
+
+    ratio: float
+    tasks: int
+
+
+class CoveredCriterion(BaseModel):
+    """A criterion of the goal and the tasks that serve it."""
+
+    criterion_id: str
+    task_ids: list[str]
+
+
 class BreakdownOut(_StoredOut):
-    """Tasks in an order in which they can be done."""
+    """A plan's tasks in an order in which they can be done, and what became of earlier ones.
+
+    Tasks that you made, edited or worked on are never touched: they are in `diff.kept` only.
+    """
 
     goal_id: str
     tasks: list[TaskOut]
-    critical_path: list[str]
+    diff: PlanDiff | None = Field(
+        default=None, description="Null in answers that were stored before there were diffs"
+    )
+    unchanged: bool = Field(
+        default=False,
+        description="The plan was made of the very same: no model was asked, nothing is new",
+    )
+    critical_path: list[str] = Field(
+        description="The chain of the goal's open tasks that takes the most hours"
+    )
+    coverage: list[CoveredCriterion] = Field(default_factory=list)
     repairs: list[PlanRepair]
+    calibration: CalibrationOut | None = Field(
+        default=None, description="Null where fewer than five finished tasks have both hours"
+    )
 
 
 class Issue(BaseModel):

@@ -10,15 +10,19 @@ from api.metrics import make_registry
 from api.problems import install_problems
 from api.routes import (
     agent,
+    chat,
     courses,
     dismissals,
     events,
     goals,
     health,
     metrics,
+    runs,
     search,
     snapshots,
     tasks,
+    threads,
+    usage,
 )
 
 VERSION: Final = "0.1.0"
@@ -35,8 +39,10 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.metrics = make_registry(services.database_url)
     app.add_middleware(BodyLimit)
-    features = (agent, goals, tasks, courses, snapshots, dismissals, search, events)
-    for module in (*features, health, metrics):
+    planning = (agent, chat, runs, threads, usage)
+    features = (goals, tasks, courses, snapshots, dismissals, search, events)
+    for module in (*planning, *features, health, metrics):
         app.include_router(module.router)
+    app.include_router(chat.openai_router)
     install_problems(app)
     return app

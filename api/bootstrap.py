@@ -7,7 +7,7 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 from api.auth import JwtConfig
 from api.settings import Settings
 from db.base import utc_now
-from db.embedded import open_embedded
 from db.engine import Sessions, conninfo, database_url, make_engine, make_sessions
 from tools.context import ToolContext
 from tools.errors import SetupError
@@ -25,8 +24,10 @@ if TYPE_CHECKING:
     from agent.context import AgentContext
     from agent.graph import AgentGraph
     from agent.models import ChatModel
+    from api.runs.hub import RunHub
     from tools.backfill import Filler
     from tools.embedders import Embedder
+    from tools.usage import Budget
 
 SECRET_FILE: Final = "jwt.secret"  # noqa: S105 - a file's name
 CHECKPOINT_CONNECTIONS: Final = 4
@@ -42,7 +43,7 @@ class Agent:
 
 @dataclass(frozen=True)
 class Services:
-    """What an edge works with, made once for a process; `agent` is None where nobody asked."""
+    """What an edge works with, made once for a process; `agent` and `hub` only where asked for."""
 
     settings: Settings
     database_url: str
@@ -50,7 +51,13 @@ class Services:
     embedder: "Embedder"
     jwt: JwtConfig
     agent: Agent | None = None
+    hub: "RunHub | None" = None
     now: Callable[[], datetime] = utc_now
+
+    @property
+    def budget(self) -> "Budget":
+        """Return what models may take, and what they cost."""
+        return budget_of(self.settings)
 
     @contextlib.asynccontextmanager
     async def open_tools(self, user_id: str, source: str = "api") -> AsyncIterator[ToolContext]:
@@ -79,6 +86,7 @@ class Services:
             chat=self.agent.chat,
             embedder=self.embedder,
             limits=Limits(call_seconds=self.settings.call_seconds),
+            budget=self.budget,
         )
 
 
@@ -96,6 +104,7 @@ def open_database(settings: Settings) -> Iterator[str]:
         return
 
     from api.migrations import current_revision, head_revision, migrate
+    from db.embedded import open_embedded
 
     with open_embedded(settings.home / "postgres") as url:
         if current_revision(url) != head_revision():
@@ -129,7 +138,7 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
 
             saver = await stack.enter_async_context(open_checkpoints(url))
             agent = Agent(graph=build_graph(saver), chat=chat)
-        yield Services(
+        services = Services(
             settings=settings,
             database_url=url,
             sessions=make_sessions(engine),
@@ -137,6 +146,26 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
             jwt=jwt_config(settings),
             agent=agent,
         )
+        if agent is not None:
+            from api.runs.hub import open_hub
+
+            hub = await stack.enter_async_context(open_hub(services))
+            services = replace(services, hub=hub)
+        yield services
+
+
+def budget_of(settings: Settings) -> "Budget":
+    """Return the budget that the settings ask for."""
+    from tools.usage import Budget
+
+    return Budget(
+        day_tokens=settings.day_tokens,
+        day_calls=settings.day_calls,
+        run_tokens=settings.run_tokens,
+        run_calls=settings.run_calls,
+        input_price=settings.input_price,
+        output_price=settings.output_price,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -239,6 +268,8 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
     from psycopg.rows import dict_row
     from psycopg_pool import AsyncConnectionPool
 
+    from agent.run import NEW_RUN
+
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
         conninfo(url),
         min_size=0,
@@ -246,11 +277,31 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
         timeout=5.0,
         max_waiting=50,
         open=False,
-        check=AsyncConnectionPool.check_connection,
+        check=_check_alive,
         kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
     )
+
+    class RunSaver(AsyncPostgresSaver):
+        """Looks for no checkpoint where a run has just begun."""
+
+        async def aget_tuple(self, config: Any) -> Any:
+            """Return the checkpoint, None where there is none."""
+            if config["configurable"].get(NEW_RUN):
+                return None
+            return await super().aget_tuple(config)
+
     async with pool:
-        yield AsyncPostgresSaver(pool)
+        yield RunSaver(pool)
+
+
+async def _check_alive(connection: Any) -> None:
+    """Raise OperationalError where an idle connection has ended."""
+    from psycopg import OperationalError
+
+    from db.engine import is_alive
+
+    if not is_alive(connection):
+        raise OperationalError("the server has ended this connection")
 
 
 def _revealed(secret: Any) -> str | None:

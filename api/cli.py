@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from api.bench_cli import bench
 from api.plugins import Commands
 
 app = typer.Typer(
@@ -22,7 +23,6 @@ lake = typer.Typer(help="Look after the Parquet files, and ask them.", no_args_i
 app.add_typer(models, name="models")
 index = typer.Typer(help="Look after the vectors that searches go by.", no_args_is_help=True)
 app.add_typer(index, name="index")
-bench = typer.Typer(help="Measure, beside the limits.", no_args_is_help=True)
 app.add_typer(lake, name="lake")
 app.add_typer(bench, name="bench")
 
@@ -133,74 +133,6 @@ def status() -> None:
     run_status(Settings())
 
 
-@bench.command("events")
-def bench_events(
-    events: Annotated[int, typer.Option(min=1, help="Events that wait to be drained")] = 200_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of the short measurements")] = 5,
-    messages: Annotated[int, typer.Option(min=10, help="Messages of a round")] = 20_000,
-    commits: Annotated[int, typer.Option(min=1, help="Single commits of a round")] = 100,
-    memory_events: Annotated[
-        int, typer.Option(min=0, help="Events that pass while memory is watched; 0 leaves it out")
-    ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")] = False,
-    only: Annotated[str | None, typer.Option(help="Sections, separated by commas")] = None,
-) -> None:
-    """Measure the way of the events beside its limits, on the broker of AMQP_URL.
-
-    Sections: publish, consume, parquet, writes, visible, drain, memory. PostgreSQL and the lake are
-    temporary, and the broker is left as it was.
-    """
-    from api.bench import run_events
-    from api.settings import Settings
-    from events.bench.plan import Plan, read_sections
-
-    try:
-        sections = read_sections(only)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--only") from error
-    if only is not None and "memory" in sections and not memory_events:
-        raise typer.BadParameter("memory needs --memory-events", param_hint="--only")
-    plan = Plan(
-        events=events,
-        rounds=rounds,
-        messages=messages,
-        commits=commits,
-        memory_events=memory_events,
-        sections=sections,
-    )
-    run_events(Settings(), plan, as_json=as_json)
-
-
-@bench.command("retrieval")
-def bench_retrieval(
-    rows: Annotated[int, typer.Option(min=100, help="Rows of all owners together")] = 100_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of every measurement")] = 5,
-    queries: Annotated[int, typer.Option(min=10, help="Searches of a round")] = 200,
-    ingest_rows: Annotated[int, typer.Option(min=1, help="Rows taken in a round")] = 2_000,
-    folder: Annotated[
-        Path | None, typer.Option(help="Where the loaded server stays for the next run")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")] = False,
-    only: Annotated[str | None, typer.Option(help="Sections, separated by commas")] = None,
-) -> None:
-    """Measure retrieval beside its limits, on a PostgreSQL of its own.
-
-    Sections: search (time and recall), throughput, ingest. Nothing of yours is read or changed.
-    """
-    from api.retrieval_bench.command import run_retrieval
-    from api.retrieval_bench.plan import SECTIONS, Plan
-    from events.bench.plan import read_sections
-
-    try:
-        sections = read_sections(only, SECTIONS)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--only") from error
-    plan = Plan(
-        rows=rows, rounds=rounds, queries=queries, ingest_rows=ingest_rows, sections=sections
-    )
-    run_retrieval(plan, folder=folder, as_json=as_json)
-
-
 @app.command()
 def migrate() -> None:
     """Bring the database to the newest schema."""
@@ -299,6 +231,25 @@ def erase(
     from api.settings import Settings
 
     run_erase(Settings(), user=user, yes=yes)
+
+
+@app.command()
+def gc(
+    older_than_days: Annotated[
+        float, typer.Option(min=0, help="Age of what is kept of ended runs")
+    ] = 30,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count")] = False,
+) -> None:
+    """Delete what nobody will read again: old checkpoints, events of runs, unanswered questions.
+
+    A server and a worker do it once an hour; this is for cron, and for a look with --dry-run.
+    """
+    from datetime import timedelta
+
+    from api.gc import run_gc
+    from api.settings import Settings
+
+    run_gc(Settings(), older_than=timedelta(days=older_than_days), dry_run=dry_run)
 
 
 @app.command()

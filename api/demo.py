@@ -17,7 +17,7 @@ from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
 
-from agent.run import stream_job
+from agent.run import StepDone, begin, stream_steps
 from agent.state import JobName
 from api.bootstrap import Services, open_services
 from api.logs import configure_logging
@@ -139,10 +139,11 @@ async def _suggest(story: Story, services: Services, sample: Sample) -> str | No
         story.console.print(f"   [dim]why: {escape(suggestion['why'])}[/]")
         _show_ids(story, "rests on", suggestion["based_on"])
     for dropped in answer["dropped"]:
-        story.console.print(
-            f"\n [yellow]- left out:[/] {escape(dropped['title'])} "
-            f"[dim](repeats «{escape(dropped['repeats'])}», similarity {dropped['similarity']})[/]"
-        )
+        why = dropped["reason"]
+        if dropped["repeats"]:
+            why += f" with «{escape(dropped['repeats'])}», similarity {dropped['similarity']}"
+        title = escape(dropped["title"])
+        story.console.print(f"\n [yellow]- left out:[/] {title} [dim]({why})[/]")
     if not answer["suggestions"]:
         return None
     first: str = answer["suggestions"][0]["goal"]["id"]
@@ -164,7 +165,7 @@ async def _break_down(story: Story, services: Services, sample: Sample, goal_id:
     for task in answer["tasks"]:
         meta, estimate = task["metadata"], task["metadata"]["estimate"]
         mark = "[bold]●[/]" if task["id"] in answer["critical_path"] else "○"
-        needs = ", ".join(str(numbers[one]) for one in meta["depends_on"])
+        needs = ", ".join(str(numbers[one]) for one in meta["depends_on"] if one in numbers)
         table.add_row(
             f"{mark} {numbers[task['id']]}",
             escape(task["title"]),
@@ -277,12 +278,14 @@ async def _run(
     result: dict[str, Any] = {}
     began = time.perf_counter()
     with story.console.status("load rows …") as status:
-        steps = stream_job(services.agent.graph, context, job=job, request=request, key=None)
-        async for step in steps:
+        state = begin(sample.user_id, job=job, request=request)
+        async for step in stream_steps(services.agent.graph, context, state):
+            assert isinstance(step, StepDone), "nobody listens"
             seconds = time.perf_counter() - began
             name = STEP_NAMES[step.node]
-            story.console.print(f"   [dim]{seconds:6.2f} s  {name}{_told(step.change)}[/]")
-            result = step.change.get("result") or result
+            change: dict[str, Any] = {**step.change}
+            story.console.print(f"   [dim]{seconds:6.2f} s  {name}{_told(change)}[/]")
+            result = change.get("result") or result
             status.update("the model writes …" if step.node == "retrieve" else "…")
             began = time.perf_counter()
     story.tokens_in += result["tokens"]["input"]

@@ -31,12 +31,12 @@ Cursor = Annotated[
 ]
 
 
-def make_router(prefix: str, *, tag: str) -> APIRouter:
+def make_router(prefix: str, *, tag: str, route_class: type[JsonRoute] = JsonRoute) -> APIRouter:
     """Return a router for signed-in users: strict JSON, stable operation ids, real error codes."""
     return APIRouter(
         prefix=prefix,
         tags=[tag],
-        route_class=JsonRoute,
+        route_class=route_class,
         responses=problems(401, 422, 500, 503),
         generate_unique_id_function=_operation_id,
     )

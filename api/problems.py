@@ -55,6 +55,7 @@ CODES: Final[Mapping[int, str]] = {
     409: "CONFLICT_VERSION",
     413: "TOO_LARGE",
     422: "VALIDATION, TEXT_INVALID or TOO_DEEP",
+    429: "BUDGET_EXCEEDED, with Retry-After",
     500: "INTERNAL",
     502: "EMBEDDING_INVALID, LLM_BAD_OUTPUT or LLM_TRUNCATED",
     503: "DB_UNAVAILABLE, OVERLOADED or LLM_UNAVAILABLE, with Retry-After",
@@ -124,6 +125,11 @@ async def _on_own(_request: Request, error: Exception) -> Response:
 
 async def _on_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    return invalid_response(error)
+
+
+def invalid_response(error: RequestValidationError) -> Response:
+    """Return what does not fit its schema as a response, field by field."""
     found = error.errors()
     if any(item["loc"][0] == "path" for item in found):
         return problem_response(NotFound("there is no such thing"))

@@ -1,5 +1,6 @@
 """Everything that a person can configure, read from the environment and `.env`."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +42,14 @@ class Settings(BaseSettings):
     embeddings_model: str = Field(default="text-embedding-3-small", alias="GOALS_EMBEDDINGS_MODEL")
     local_model: Path = Field(default_factory=_model_file, alias="GOALS_LOCAL_MODEL")
     llm_timeout: float | None = Field(default=None, gt=0, alias="GOALS_LLM_TIMEOUT")
+
+    day_tokens: int = Field(default=2_000_000, ge=0, alias="GOALS_DAY_TOKENS")
+    day_calls: int = Field(default=4_000, ge=0, alias="GOALS_DAY_CALLS")
+    run_tokens: int = Field(default=60_000, gt=0, alias="GOALS_RUN_TOKENS")
+    run_calls: int = Field(default=24, gt=0, alias="GOALS_RUN_CALLS")
+    run_lease: float = Field(default=20.0, gt=0, alias="GOALS_RUN_LEASE")
+    input_price: Decimal | None = Field(default=None, ge=0, alias="GOALS_INPUT_PRICE")
+    output_price: Decimal | None = Field(default=None, ge=0, alias="GOALS_OUTPUT_PRICE")
 
     home: Path = Field(default_factory=_data_folder, alias="GOALS_HOME")
     lake: str | None = Field(default=None, alias="GOALS_LAKE")

@@ -47,8 +47,13 @@ def run_until_stopped(settings: Settings, carry: Carry) -> None:
 
 
 def work(url: str, settings: Settings, stop: threading.Event) -> None:
-    """Carry events all the way, and give texts their vectors beside it."""
-    with carried(fill_in, url, settings, stop=stop):
+    """Carry events all the way; beside it give texts their vectors, and keep the tables tidy."""
+    from api.gc import keep_tidy
+
+    with (
+        carried(keep_tidy, url, settings, stop=stop),
+        carried(fill_in, url, settings, stop=stop),
+    ):
         carry_all(url, settings, stop)
 
 

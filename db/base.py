@@ -11,7 +11,7 @@ from sqlalchemy.types import TypeDecorator
 
 IdPrefix = Literal[
     "usr", "crs", "gol", "tsk", "cs", "evt", "emb", "opr", "bat", "clm", "run", "crt",
-    "dsm",
+    "dsm", "thr", "msg", "int",
 ]  # fmt: skip
 
 ID_LENGTH: Final = 36

@@ -5,7 +5,7 @@ which no search by meaning sees (each names its model, and HNSW leaves zero vect
 cosine). Its words are found at once; `db/embedding_backlog.py` has the rest.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -132,6 +132,35 @@ class Embeddings:
             },
         )
         return len(gone.all()) + len(written.all())
+
+    async def add(
+        self,
+        entity_type: str,
+        chunks: Mapping[str, Sequence[StoredChunk]],
+        *,
+        at: datetime,
+    ) -> None:
+        """Store the chunks of entities that are new, by their ids, in one statement for all."""
+        await copy_rows(
+            self._session,
+            [
+                EmbeddingRow(
+                    id=new_id("emb"),
+                    user_id=self._user_id,
+                    entity_type=entity_type,
+                    entity_id=entity_id,
+                    chunk=number,
+                    content=chunk.content,
+                    content_hash=chunk.content_hash,
+                    vector=_NO_VECTOR if chunk.vector is None else chunk.vector,
+                    model=PENDING if chunk.vector is None else chunk.model,
+                    metadata=chunk.metadata,
+                    created_at=at,
+                )
+                for entity_id, its_chunks in chunks.items()
+                for number, chunk in enumerate(its_chunks)
+            ],
+        )
 
     async def delete(self, entity_types: Collection[str], entity_ids: Collection[str]) -> None:
         """Remove every chunk of the entities of these types and ids."""

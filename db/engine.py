@@ -6,6 +6,7 @@ What a session reads past its transaction (`db/reads.py`) is planned once: its s
 planner no choice. None is compiled: what the planner believes of HNSW's cost would have it so.
 """
 
+import select
 from typing import Any, Final
 
 from pgvector.psycopg import register_vector_async
@@ -32,6 +33,20 @@ _SEARCH_OPTIONS: Final = (
 RETRIEVAL_OPTIONS: Final = f"{_SEARCH_OPTIONS} -c plan_cache_mode=force_custom_plan"
 READ_OPTIONS: Final = f"{_SEARCH_OPTIONS} -c plan_cache_mode=force_generic_plan"
 UTC_OPTIONS: Final = "-c timezone=UTC"
+LOG_OPTIONS: Final = "-c timezone=UTC -c synchronous_commit=off"
+
+
+def is_alive(connection: Any) -> bool:
+    """Tell whether an idle connection of psycopg's is still open at its other end, without asking.
+
+    A server that ends a connection says so, and a dying one's kernel does: then the socket can be
+    read. A machine that is gone without a word is not noticed; a ping would wait for it as long.
+    """
+    if connection.closed:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
 
 
 class LightSession(AsyncSession):
@@ -77,11 +92,33 @@ def make_engine(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0) -> 
         connect_args={"options": RETRIEVAL_OPTIONS, "connect_timeout": CONNECT_TIMEOUT_SECONDS},
     )
 
+    def _ping(connection: Any) -> bool:
+        return is_alive(connection.driver_connection)
+
+    engine.sync_engine.dialect.do_ping = _ping  # type: ignore[assignment,method-assign]  # what `pool_pre_ping` asks
+
     @event.listens_for(engine.sync_engine, "connect")
     def _register_vector(connection: Any, _record: Any) -> None:
         connection.run_async(register_vector_async)
 
     return engine
+
+
+def make_log_engine(url: str) -> AsyncEngine:
+    """Return an engine of two connections whose every statement is a commit that does not wait.
+
+    It is for what may lose its last half second where PostgreSQL itself crashes.
+    """
+    return create_async_engine(
+        database_url(url),
+        pool_size=2,
+        max_overflow=0,
+        pool_timeout=5.0,
+        pool_pre_ping=False,
+        hide_parameters=True,
+        isolation_level="AUTOCOMMIT",
+        connect_args={"options": LOG_OPTIONS, "connect_timeout": CONNECT_TIMEOUT_SECONDS},
+    )
 
 
 def make_sync_engine(url: str, *, pool_size: int = 2) -> Engine:

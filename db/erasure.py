@@ -5,6 +5,8 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from db import checkpoints
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
@@ -25,9 +27,9 @@ order by (id = :given) desc
 limit 1
 """)
 
-# A checkpoint knows no owner. Its operation does, as long as there is one; the operation of a run
-# without a caller's key has an id made of user, job and thread (`db.operations`); and what a run
-# read of the user's rows names the user.
+# A checkpoint knows no owner. Its run does, and a question that waits on it; its operation does, as
+# long as there is one; that of a run without a caller's key has an id made of user, job and
+# thread (`db.operations`); and what a run read of the user's rows names the user.
 OF_USER: Final = text(r"""
 select thread_id from checkpoints
 where metadata ->> 'user_id' = :user
@@ -45,11 +47,11 @@ where position(convert_to(cast(:user as text), 'UTF8') in blob) > 0
 union
 select thread_id from checkpoint_writes
 where position(convert_to(cast(:user as text), 'UTF8') in blob) > 0
+union
+select checkpoint_id from runs where user_id = :user
+union
+select checkpoint_id from interrupts where user_id = :user
 """)
-DELETE: Final = tuple(
-    text(f"delete from {table} where thread_id = any(:threads)")  # noqa: S608 - constants only
-    for table in ("checkpoint_writes", "checkpoint_blobs", "checkpoints")
-)
 
 
 def find_subject(connection: Connection, name_or_id: str) -> Subject | None:
@@ -61,9 +63,7 @@ def find_subject(connection: Connection, name_or_id: str) -> Subject | None:
 def delete_checkpoints(connection: Connection, user_id: str) -> int:
     """Delete the checkpoints of a user's runs, as far as they can be told; return their number.
 
-    Before the user is deleted: the operations, which most of them are told by, go with the user.
+    Before the user is deleted: the runs and operations, which most of them are told by, go too.
     """
     threads = connection.execute(OF_USER, {"user": user_id}).scalars().all()
-    for statement in DELETE:
-        connection.execute(statement, {"threads": threads})
-    return len(threads)
+    return checkpoints.delete_checkpoints(connection, threads)

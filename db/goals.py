@@ -1,6 +1,7 @@
 """One owner's goals."""
 
 from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,6 +9,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.enums import GoalStatus
 from db.keyset import Position, newest_first
 from db.models import Goal
+from db.reads import make_statement, read
+
+_LATEST: Final = make_statement("""
+select id, title, description, validation_criteria
+from (
+  select * from goals where user_id = :user_id order by created_at desc, id desc limit :limit
+) as latest
+where status <> 'cancelled'
+order by created_at desc, id desc
+""")
+
+
+class GoalText(NamedTuple):
+    """What a goal says; its criteria as they are stored."""
+
+    id: str
+    title: str
+    description: str | None
+    validation_criteria: dict[str, Any] | None
 
 
 class Goals:
@@ -57,6 +77,11 @@ class Goals:
             statement = statement.where(Goal.course_id == course_id)
         found = await self._session.scalars(newest_first(statement, Goal, after=after, limit=limit))
         return found.all()
+
+    async def latest_texts(self, *, limit: int) -> list[GoalText]:
+        """Return what the latest `limit` goals say, newest first, but for cancelled ones."""
+        rows = await read(self._session, _LATEST, {"user_id": self._user_id, "limit": limit})
+        return [GoalText._make(row) for row in rows]
 
     async def delete(self, goal_id: str) -> bool:
         """Delete the goal, its tasks and their code; False where there is no such goal."""

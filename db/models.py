@@ -23,19 +23,18 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
-    func,
     text,
     true,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from db.base import ID_LENGTH, Base, IdPrefix, UTCDateTime, new_id
+from db.base import ID_LENGTH, Base, UTCDateTime
+from db.columns import JsonObject, moment_of_creation, primary_key, reference
 from db.enums import CourseStatus, EventType, GoalPriority, GoalStatus, TaskStatus, TaskType
 
 EMBEDDING_DIMENSIONS = 1536
 DEFAULT_EMBEDDING_MODEL = "text-embedding-3-small"
-JsonObject = dict[str, Any]
 
 
 def _values(members: type[StrEnum]) -> list[str]:
@@ -44,18 +43,6 @@ def _values(members: type[StrEnum]) -> list[str]:
 
 def _enum(members: type[StrEnum]) -> Enum:
     return Enum(members, name=members.__name__.lower(), values_callable=_values)
-
-
-def _primary_key(prefix: IdPrefix) -> Mapped[str]:
-    return mapped_column(String(ID_LENGTH), primary_key=True, default=lambda: new_id(prefix))
-
-
-def _created_at() -> Mapped[datetime]:
-    return mapped_column(UTCDateTime, server_default=func.current_timestamp())
-
-
-def _reference(target: str, *, ondelete: str) -> Mapped[str | None]:
-    return mapped_column(String(ID_LENGTH), ForeignKey(f"{target}.id", ondelete=ondelete))
 
 
 class User(Base):
@@ -68,7 +55,7 @@ class User(Base):
         Index("idx_users_is_active", "is_active"),
     )
 
-    id: Mapped[str] = _primary_key("usr")
+    id: Mapped[str] = primary_key("usr")
     email: Mapped[str] = mapped_column(String(255))
     username: Mapped[str] = mapped_column(String(100))
     hashed_password: Mapped[str] = mapped_column(String(255))
@@ -76,8 +63,8 @@ class User(Base):
     is_active: Mapped[bool] = mapped_column(Boolean, server_default=true())
     is_superuser: Mapped[bool] = mapped_column(Boolean, server_default=false())
     meta: Mapped[JsonObject | None] = mapped_column("metadata", JSONB(none_as_null=True))
-    created_at: Mapped[datetime] = _created_at()
-    updated_at: Mapped[datetime] = _created_at()
+    created_at: Mapped[datetime] = moment_of_creation()
+    updated_at: Mapped[datetime] = moment_of_creation()
     last_login_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     courses: Mapped[list["Course"]] = relationship(
@@ -109,15 +96,15 @@ class Course(Base):
         Index("idx_courses_status", "status", "created_at"),
     )
 
-    id: Mapped[str] = _primary_key("crs")
-    user_id: Mapped[str | None] = _reference("users", ondelete="CASCADE")
+    id: Mapped[str] = primary_key("crs")
+    user_id: Mapped[str | None] = reference("users", ondelete="CASCADE")
     title: Mapped[str] = mapped_column(String(500))
     description: Mapped[str | None] = mapped_column(Text)
     status: Mapped[CourseStatus] = mapped_column(_enum(CourseStatus), server_default="draft")
     progress_percentage: Mapped[float] = mapped_column(Float, server_default=text("0.0"))
     meta: Mapped[JsonObject | None] = mapped_column("metadata", JSONB(none_as_null=True))
-    created_at: Mapped[datetime] = _created_at()
-    updated_at: Mapped[datetime] = _created_at()
+    created_at: Mapped[datetime] = moment_of_creation()
+    updated_at: Mapped[datetime] = moment_of_creation()
     completed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     owner: Mapped[User | None] = relationship(back_populates="courses", lazy="raise")
@@ -137,9 +124,9 @@ class Goal(Base):
         Index("idx_goals_priority", "priority", "created_at"),
     )
 
-    id: Mapped[str] = _primary_key("gol")
-    user_id: Mapped[str | None] = _reference("users", ondelete="CASCADE")
-    course_id: Mapped[str | None] = _reference("courses", ondelete="SET NULL")
+    id: Mapped[str] = primary_key("gol")
+    user_id: Mapped[str | None] = reference("users", ondelete="CASCADE")
+    course_id: Mapped[str | None] = reference("courses", ondelete="SET NULL")
     title: Mapped[str] = mapped_column(String(500))
     description: Mapped[str | None] = mapped_column(Text)
     status: Mapped[GoalStatus] = mapped_column(_enum(GoalStatus), server_default="pending")
@@ -148,8 +135,8 @@ class Goal(Base):
     ai_generated: Mapped[bool] = mapped_column(Boolean, server_default=false())
     validation_criteria: Mapped[JsonObject | None] = mapped_column(JSONB(none_as_null=True))
     meta: Mapped[JsonObject | None] = mapped_column("metadata", JSONB(none_as_null=True))
-    created_at: Mapped[datetime] = _created_at()
-    updated_at: Mapped[datetime] = _created_at()
+    created_at: Mapped[datetime] = moment_of_creation()
+    updated_at: Mapped[datetime] = moment_of_creation()
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     due_date: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -172,9 +159,9 @@ class Task(Base):
         Index("idx_tasks_type", "task_type", "created_at"),
     )
 
-    id: Mapped[str] = _primary_key("tsk")
-    goal_id: Mapped[str | None] = _reference("goals", ondelete="CASCADE")
-    user_id: Mapped[str | None] = _reference("users", ondelete="CASCADE")
+    id: Mapped[str] = primary_key("tsk")
+    goal_id: Mapped[str | None] = reference("goals", ondelete="CASCADE")
+    user_id: Mapped[str | None] = reference("users", ondelete="CASCADE")
     title: Mapped[str] = mapped_column(String(500))
     description: Mapped[str | None] = mapped_column(Text)
     task_type: Mapped[TaskType] = mapped_column(_enum(TaskType), server_default="code")
@@ -185,8 +172,8 @@ class Task(Base):
     validation_result: Mapped[JsonObject | None] = mapped_column(JSONB(none_as_null=True))
     ai_feedback: Mapped[str | None] = mapped_column(Text)
     meta: Mapped[JsonObject | None] = mapped_column("metadata", JSONB(none_as_null=True))
-    created_at: Mapped[datetime] = _created_at()
-    updated_at: Mapped[datetime] = _created_at()
+    created_at: Mapped[datetime] = moment_of_creation()
+    updated_at: Mapped[datetime] = moment_of_creation()
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
@@ -209,9 +196,9 @@ class CodeSnapshot(Base):
         Index("idx_code_snapshots_user_lang", "user_id", "language", "created_at"),
     )
 
-    id: Mapped[str] = _primary_key("cs")
-    task_id: Mapped[str | None] = _reference("tasks", ondelete="CASCADE")
-    user_id: Mapped[str | None] = _reference("users", ondelete="CASCADE")
+    id: Mapped[str] = primary_key("cs")
+    task_id: Mapped[str | None] = reference("tasks", ondelete="CASCADE")
+    user_id: Mapped[str | None] = reference("users", ondelete="CASCADE")
     file_path: Mapped[str] = mapped_column(String(1000))
     language: Mapped[str] = mapped_column(String(50))
     code_content: Mapped[str] = mapped_column(Text)
@@ -221,7 +208,7 @@ class CodeSnapshot(Base):
     issues_found: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
     meta: Mapped[JsonObject | None] = mapped_column("metadata", JSONB(none_as_null=True))
     storage_path: Mapped[str | None] = mapped_column(String(500))
-    created_at: Mapped[datetime] = _created_at()
+    created_at: Mapped[datetime] = moment_of_creation()
 
     task: Mapped[Task | None] = relationship(back_populates="code_snapshots", lazy="raise")
     owner: Mapped[User | None] = relationship(back_populates="code_snapshots", lazy="raise")
@@ -242,14 +229,14 @@ class Event(Base):
         Index("idx_events_created_at", "created_at"),
     )
 
-    id: Mapped[str] = _primary_key("evt")
+    id: Mapped[str] = primary_key("evt")
     event_type: Mapped[EventType] = mapped_column(_enum(EventType))
-    user_id: Mapped[str | None] = _reference("users", ondelete="SET NULL")
+    user_id: Mapped[str | None] = reference("users", ondelete="SET NULL")
     entity_type: Mapped[str | None] = mapped_column(String(50))
     entity_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
     payload: Mapped[JsonObject] = mapped_column(JSONB)
     meta: Mapped[JsonObject | None] = mapped_column("metadata", JSONB(none_as_null=True))
-    created_at: Mapped[datetime] = _created_at()
+    created_at: Mapped[datetime] = moment_of_creation()
     processed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     parquet_path: Mapped[str | None] = mapped_column(String(500))
     batch_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
@@ -281,15 +268,15 @@ class Embedding(Base):
         UniqueConstraint("entity_type", "entity_id", "chunk"),
     )
 
-    id: Mapped[str] = _primary_key("emb")
-    user_id: Mapped[str | None] = _reference("users", ondelete="CASCADE")
+    id: Mapped[str] = primary_key("emb")
+    user_id: Mapped[str | None] = reference("users", ondelete="CASCADE")
     entity_type: Mapped[str] = mapped_column(String(50))
     entity_id: Mapped[str] = mapped_column(String(ID_LENGTH))
     content: Mapped[str] = mapped_column(Text)
     embedding: Mapped[Any] = mapped_column(Vector(EMBEDDING_DIMENSIONS))
     model: Mapped[str] = mapped_column(String(100), server_default=DEFAULT_EMBEDDING_MODEL)
     meta: Mapped[JsonObject | None] = mapped_column("metadata", JSONB(none_as_null=True))
-    created_at: Mapped[datetime] = _created_at()
+    created_at: Mapped[datetime] = moment_of_creation()
     chunk: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     content_hash: Mapped[str | None] = mapped_column(String(64))
     search: Mapped[Any] = mapped_column(
@@ -309,11 +296,11 @@ class Operation(Base):
     __table_args__ = (Index("idx_operations_user_id", "user_id"),)
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    user_id: Mapped[str | None] = _reference("users", ondelete="CASCADE")
+    user_id: Mapped[str | None] = reference("users", ondelete="CASCADE")
     kind: Mapped[str] = mapped_column(String(50))
     request_hash: Mapped[str] = mapped_column(String(64))
     result: Mapped[JsonObject] = mapped_column(JSONB)
-    created_at: Mapped[datetime] = _created_at()
+    created_at: Mapped[datetime] = moment_of_creation()
 
 
 class DismissedFinding(Base):
@@ -325,15 +312,15 @@ class DismissedFinding(Base):
         Index("idx_dismissed_findings_code_snapshot_id", "code_snapshot_id"),
     )
 
-    id: Mapped[str] = _primary_key("dsm")
+    id: Mapped[str] = primary_key("dsm")
     user_id: Mapped[str] = mapped_column(
         String(ID_LENGTH), ForeignKey("users.id", ondelete="CASCADE")
     )
     fingerprint: Mapped[str] = mapped_column(CHAR(16))
     rule: Mapped[str] = mapped_column(String(200))
     reason: Mapped[str] = mapped_column(Text)
-    code_snapshot_id: Mapped[str | None] = _reference("code_snapshots", ondelete="SET NULL")
-    created_at: Mapped[datetime] = _created_at()
+    code_snapshot_id: Mapped[str | None] = reference("code_snapshots", ondelete="SET NULL")
+    created_at: Mapped[datetime] = moment_of_creation()
 
 
 class ParquetBatch(Base):
@@ -344,7 +331,7 @@ class ParquetBatch(Base):
         Index("idx_parquet_batches_open", "id", postgresql_where=text("state = 'frozen'")),
     )
 
-    id: Mapped[str] = _primary_key("bat")
+    id: Mapped[str] = primary_key("bat")
     family: Mapped[str] = mapped_column(String(20))
     year: Mapped[int] = mapped_column(Integer)
     month: Mapped[int] = mapped_column(Integer)
@@ -355,7 +342,7 @@ class ParquetBatch(Base):
     rows: Mapped[int | None] = mapped_column(Integer)
     bytes: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
-    created_at: Mapped[datetime] = _created_at()
+    created_at: Mapped[datetime] = moment_of_creation()
     done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
 
@@ -382,7 +369,7 @@ class RelayClaim(Base):
 
     __tablename__ = "relay_claims"
 
-    id: Mapped[str] = _primary_key("clm")
+    id: Mapped[str] = primary_key("clm")
     lease_until: Mapped[datetime] = mapped_column(UTCDateTime)
     event_ids: Mapped[list[str]] = mapped_column(ARRAY(String(ID_LENGTH)))
     entities: Mapped[list[str]] = mapped_column(ARRAY(Text))
@@ -394,4 +381,4 @@ class ErasedEvent(Base):
     __tablename__ = "erased_events"
 
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
-    erased_at: Mapped[datetime] = _created_at()
+    erased_at: Mapped[datetime] = moment_of_creation()

@@ -4,13 +4,18 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Operation
+from db.reads import make_statement, read
+
+_FIND: Final = make_statement(
+    "select request_hash, result from operations where id = :operation_id and user_id = :user_id"
+)
 
 
 @dataclass(frozen=True)
@@ -42,14 +47,9 @@ class Operations:
 
     async def find(self, operation_id: str) -> Finished | None:
         """Return the operation if it is finished."""
-        row = (
-            await self._session.execute(
-                select(Operation.request_hash, Operation.result).where(
-                    Operation.id == operation_id, Operation.user_id == self._user_id
-                )
-            )
-        ).one_or_none()
-        return None if row is None else Finished(*row)
+        values = {"operation_id": operation_id, "user_id": self._user_id}
+        rows = await read(self._session, _FIND, values)
+        return Finished(*rows[0]) if rows else None
 
     async def claim(self, operation_id: str, *, kind: str, request_hash: str, at: datetime) -> bool:
         """Begin the operation in this transaction; False where it was finished before.

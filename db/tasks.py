@@ -1,14 +1,16 @@
 """One owner's tasks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.enums import TaskStatus
 from db.keyset import Position, newest_first
-from db.models import Task
+from db.models import CodeSnapshot, Task
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,26 @@ class TaskCounts:
 
     counted: int
     completed: int
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """What the order of a goal's tasks depends on."""
+
+    id: str
+    status: TaskStatus
+    priority: int
+    created_at: datetime
+    depends_on: Any
+
+
+@dataclass(frozen=True)
+class DoneHours:
+    """What a finished task was thought to take and took; `estimate` is its metadata's, or None."""
+
+    estimated: float
+    actual: float
+    estimate: Any
 
 
 class Tasks:
@@ -72,6 +94,51 @@ class Tasks:
             select(Task.id).where(Task.goal_id == goal_id, Task.user_id == self._user_id)
         )
         return found.all()
+
+    async def plan_of_goal(self, goal_id: str) -> list[PlanRow]:
+        """Return what the order of a goal's tasks depends on, oldest first."""
+        found = await self._session.execute(
+            select(Task.id, Task.status, Task.priority, Task.created_at, Task.meta["depends_on"])
+            .where(Task.goal_id == goal_id, Task.user_id == self._user_id)
+            .order_by(Task.created_at, Task.id)
+        )
+        return [PlanRow(*row) for row in found]
+
+    async def statuses(self, task_ids: Collection[str]) -> dict[str, TaskStatus]:
+        """Return the status of each of these tasks that is this owner's."""
+        found = await self._session.execute(
+            select(Task.id, Task.status).where(Task.id.in_(task_ids), Task.user_id == self._user_id)
+        )
+        return {row.id: row.status for row in found}
+
+    async def submitted_of_goal(self, goal_id: str) -> frozenset[str]:
+        """Return the ids of a goal's tasks for which code was submitted."""
+        found = await self._session.scalars(
+            select(Task.id)
+            .join(CodeSnapshot, CodeSnapshot.task_id == Task.id)
+            .where(
+                Task.goal_id == goal_id,
+                Task.user_id == self._user_id,
+                CodeSnapshot.user_id == self._user_id,
+            )
+            .distinct()
+        )
+        return frozenset(found.all())
+
+    async def done_hours(self, *, limit: int) -> list[DoneHours]:
+        """Return the hours of the tasks finished last that have both numbers."""
+        found = await self._session.execute(
+            select(Task.estimated_hours, Task.actual_hours, Task.meta["estimate"])
+            .where(
+                Task.user_id == self._user_id,
+                Task.status == TaskStatus.COMPLETED,
+                Task.estimated_hours > 0,
+                Task.actual_hours > 0,
+            )
+            .order_by(Task.completed_at.desc().nulls_last(), Task.id.desc())
+            .limit(limit)
+        )
+        return [DoneHours(row[0], row[1], row[2]) for row in found]
 
     async def count_of_goal(self, goal_id: str) -> TaskCounts:
         """Count a goal's tasks."""

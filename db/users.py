@@ -1,10 +1,16 @@
 """Learners' accounts: the one repository without an owner, for it is about the owners."""
 
+from typing import Any, Final
+
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import User
+from db.reads import make_statement, read
+
+_IS_ACTIVE: Final = make_statement("select is_active from users where id = :user_id")
+_METADATA: Final = make_statement("select metadata from users where id = :user_id")
 
 
 class Users:
@@ -23,8 +29,12 @@ class Users:
 
     async def is_active(self, user_id: str) -> bool:
         """Tell whether there is such an account and it may be used."""
-        active = await self._session.scalar(select(User.is_active).where(User.id == user_id))
-        return active is True
+        return await read(self._session, _IS_ACTIVE, {"user_id": user_id}) == [(True,)]
+
+    async def metadata_of(self, user_id: str) -> dict[str, Any] | None:
+        """Return the account's metadata, perhaps empty; None where there is no such account."""
+        rows = await read(self._session, _METADATA, {"user_id": user_id})
+        return (rows[0][0] or {}) if rows else None
 
     async def insert(self, user: User) -> bool:
         """Store a new account; False where its name or address is taken, even this very moment."""

@@ -19,9 +19,9 @@ from sqlalchemy import Engine
 
 from db import batches, manifest
 from db.batches import Batch
+from db.failpoints import hit
 from db.manifest import Entry, Month
 from events.care import LakeBusy, open_care, refuse_lost_lake
-from events.failpoints import hit
 from events.lake import BatchTakenOver, Lake
 from events.pages import GROUP_ROWS, make_tables, read_rows
 from events.schema import schema_for

@@ -22,10 +22,10 @@ from sqlalchemy import Engine
 from db import batches
 from db.batches import Batch
 from db.engine import UNAVAILABLE
+from db.failpoints import hit
 from db.retry import LONGEST_DELAY_SECONDS, reason, retry_delay
 from events import metrics
 from events.envelope import PoisonMessage, decode, read_id, times_returned
-from events.failpoints import hit
 from events.lake import Lake, LakeUnavailable
 from events.sink import LEASE, FlushPolicy, store_or_leave, take_over
 from events.topology import LAKE_QUEUE, BrokerUnavailable, connection_parameters, declare

@@ -12,9 +12,9 @@ import structlog
 from sqlalchemy import Engine
 
 from db import erasure, manifest
+from db.failpoints import hit
 from events.care import open_care, refuse_lost_lake
 from events.compact import finish_interrupted
-from events.failpoints import hit
 from events.lake import Lake, batch_path
 from events.sink import LEASE, store
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from db.batches import Batch, BatchFile
+from db.failpoints import hit
 from db.manifest import MONTH_PREFIX
-from events.failpoints import hit
 from events.lake_location import parse_location
 
 if TYPE_CHECKING:

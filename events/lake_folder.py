@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from db.batches import Batch, BatchFile
-from events.failpoints import hit
+from db.failpoints import hit
 from events.lake import (
     QUARANTINE,
     STAGING,

@@ -34,7 +34,7 @@ from typing import IO, TYPE_CHECKING, Final
 import pyarrow as pa
 
 from db.batches import Batch, BatchFile
-from events.failpoints import hit
+from db.failpoints import hit
 from events.lake import (
     QUARANTINE,
     STAGING,

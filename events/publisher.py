@@ -13,8 +13,8 @@ from typing import Any, Final
 import pika
 from pika.exceptions import AMQPError
 
+from db.failpoints import hit
 from events.envelope import CONTENT_TYPE
-from events.failpoints import hit
 from events.topology import EXCHANGE, BrokerUnavailable, connection_parameters
 
 WINDOW: Final = 1_000

@@ -17,10 +17,10 @@ from sqlalchemy import Engine
 from db import relay as outbox
 from db.batches import EventRow
 from db.engine import UNAVAILABLE
+from db.failpoints import hit
 from db.retry import reason, retry_delay
 from events import metrics
 from events.envelope import encode
-from events.failpoints import hit
 from events.publisher import WINDOW, Message, Publisher, Receipt
 from events.topology import BrokerUnavailable, declare_at
 

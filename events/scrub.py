@@ -9,10 +9,10 @@ import structlog
 from sqlalchemy import Engine
 
 from db import batches, manifest, quarantine
+from db.failpoints import hit
 from db.manifest import Entry
 from events.care import open_care, refuse_lost_lake
 from events.compact import finish_interrupted
-from events.failpoints import hit
 from events.lake import STAGING, Damage, Lake, batch_path
 from events.poison import DEATHS_TO_SET_ASIDE
 from events.sink import LEASE, store

@@ -22,8 +22,8 @@ from sqlalchemy.exc import DBAPIError
 from db import batches
 from db.batches import Batch, BatchFile
 from db.engine import UNAVAILABLE
+from db.failpoints import hit
 from events import metrics
-from events.failpoints import hit
 from events.lake import BatchTakenOver, Lake, LakeUnavailable, StagedFile
 from events.pages import make_tables, read_rows
 from events.poison import isolate

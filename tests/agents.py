@@ -1,5 +1,6 @@
 """The API with the agent, for tests: scripted, or an OpenAI-compatible server that respx plays."""
 
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from agent.graph import build_graph
 from agent.models import ChatModel, make_chat_model
 from api.app import create_app
 from api.bootstrap import Agent, Services, open_checkpoints
+from api.runs.hub import open_hub
 from tests.service import Service
 from tools.http import make_http_clients
 
@@ -26,26 +28,34 @@ def with_agent(services: Services, *, chat: ChatModel, checkpointer: Any) -> Ser
     return Service(create_app(complete), complete)
 
 
+@contextlib.asynccontextmanager
+async def opened(services: Services, chat: ChatModel) -> AsyncIterator[Service]:
+    """Yield the application with an agent that asks `chat`, its runs at work."""
+    async with open_checkpoints(services.database_url) as checkpointer:
+        whole = with_agent(services, chat=chat, checkpointer=checkpointer).services
+        async with open_hub(whole) as hub:
+            complete = replace(whole, hub=hub)
+            yield Service(create_app(complete), complete)
+
+
 @pytest_asyncio.fixture
 async def scripted(service: Service) -> AsyncIterator[Service]:
     """Yield the application with the scripted tutor."""
-    async with open_checkpoints(service.services.database_url) as checkpointer:
-        clients = make_http_clients(timeout=5)
-        chat = make_chat_model("scripted", model="", api_key=None, base_url=None, clients=clients)
-        yield with_agent(service.services, chat=chat, checkpointer=checkpointer)
-        await clients.aclose()
+    clients = make_http_clients(timeout=5)
+    chat = make_chat_model("scripted", model="", api_key=None, base_url=None, clients=clients)
+    async with opened(service.services, chat) as complete:
+        yield complete
+    await clients.aclose()
 
 
 @pytest_asyncio.fixture
 async def remote(service: Service) -> AsyncIterator[Service]:
     """Yield the application with a model server at MODEL_URL, which the test plays by respx."""
-    async with open_checkpoints(service.services.database_url) as checkpointer:
-        clients = make_http_clients(timeout=5)
-        chat = make_chat_model(
-            "openai", model="m", api_key="k", base_url=MODEL_URL, clients=clients
-        )
-        yield with_agent(service.services, chat=chat, checkpointer=checkpointer)
-        await clients.aclose()
+    clients = make_http_clients(timeout=5)
+    chat = make_chat_model("openai", model="m", api_key="k", base_url=MODEL_URL, clients=clients)
+    async with opened(service.services, chat) as complete:
+        yield complete
+    await clients.aclose()
 
 
 def completion(value: Any, *, finish: str | None = "stop", refusal: str | None = None) -> Any:

@@ -87,6 +87,11 @@ class Service:
         assert isinstance(number, int)
         return number
 
+    async def rows(self, statement: str, **values: Any) -> list[Any]:
+        """Return the first column of what a SQL statement gives."""
+        async with self.services.sessions() as session:
+            return list((await session.scalars(text(statement), values)).all())
+
 
 async def fill_pending(service: Service) -> Filled:
     """Give every text that waits its vector, as `goals serve` does in the background."""

@@ -23,7 +23,7 @@ INNER_PACKAGES = [name for name in PACKAGES if name != "api"]
 LINES_AT_MOST = 400
 READERS_OF_THE_ENVIRONMENT = {
     "agent/run.py",  # refuses to run unless LangGraph's strict mode, a variable, is on
-    "events/failpoints.py",  # off unless the environment of the process names one
+    "db/failpoints.py",  # off unless the environment of the process names one
 }
 PARTS_OF_A_REQUIREMENT = {
     "psycopg_pool",  # psycopg[pool]

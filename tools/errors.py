@@ -5,6 +5,9 @@ GoalsError
 ├── AuthError             AUTH_MISSING, AUTH_INVALID, AUTH_EXPIRED 401
 ├── NotFound              NOT_FOUND 404 (also for another user's ids)
 ├── Conflict              CONFLICT_VERSION 409, IDEMPOTENCY_MISMATCH 422
+│   ├── RunActive         RUN_ACTIVE 409
+│   └── InterruptStale    INTERRUPT_STALE 409
+├── BudgetExceeded        BUDGET_EXCEEDED 429
 ├── DatabaseUnavailable   DB_UNAVAILABLE, OVERLOADED 503
 ├── ModelError            what the chat model did not give
 │   ├── ModelTimeout      LLM_TIMEOUT 504
@@ -57,6 +60,29 @@ class Conflict(GoalsError):
     """The request does not fit what is stored now."""
 
     code, status = "CONFLICT_VERSION", 409
+
+
+class RunActive(Conflict):
+    """The thread has a run that has not ended: one at a time."""
+
+    code = "RUN_ACTIVE"
+
+
+class InterruptStale(Conflict):
+    """The question was answered, cancelled or has expired: it is answered once."""
+
+    code = "INTERRUPT_STALE"
+
+
+class BudgetExceeded(GoalsError):
+    """What models may take, of a user's day or of one run, is used up or reserved."""
+
+    code, status = "BUDGET_EXCEEDED", 429
+
+    def __init__(self, detail: str, *, retry_after: int | None = None) -> None:
+        """Keep the seconds until there is a budget again, None where waiting does not help."""
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class DatabaseUnavailable(GoalsError):

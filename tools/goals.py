@@ -1,5 +1,7 @@
 """Goals: make, read, change, delete; their progress follows their tasks."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -30,8 +32,18 @@ from tools.indexing import (
     forget_snapshots,
     goal_text,
     index_entity,
+    index_new,
 )
 from tools.schemas import GoalIn, GoalOut, GoalPage, GoalPatch
+
+
+@dataclass(frozen=True)
+class NewGoalRow:
+    """A goal to store; `id` is the one under which it was proposed, `meta` its metadata."""
+
+    goal: GoalIn
+    id: str | None = None
+    meta: dict[str, Any] | None = None
 
 
 async def create_goal(
@@ -40,42 +52,58 @@ async def create_goal(
     *,
     ai_generated: bool = False,
     meta: dict[str, Any] | None = None,
+    goal_id: str | None = None,
 ) -> GoalOut:
     """Store a goal, find it by its text from now on, and record GOAL_CREATED.
 
-    `meta` goes to the row's metadata. Raises NotFound where the course is not the learner's own.
+    `meta` goes to the row's metadata; `goal_id` is the id under which it was proposed. Raises
+    NotFound where the course is not the learner's own.
     """
-    await _check_course(tools, goal.course_id)
-    row = Goal(
-        id=new_id("gol"),
-        course_id=goal.course_id,
-        title=goal.title,
-        description=goal.description,
+    new = NewGoalRow(goal, id=goal_id, meta=meta)
+    [created] = await create_goals(tools, [new], ai_generated=ai_generated)
+    return created
+
+
+async def create_goals(
+    tools: ToolContext, goals: Sequence[NewGoalRow], *, ai_generated: bool = False
+) -> list[GoalOut]:
+    """Store goals as `create_goal` does, all rows in one statement and all texts in another."""
+    for course_id in {new.goal.course_id for new in goals}:
+        await _check_course(tools, course_id)
+    rows = [_row(tools, new, ai_generated=ai_generated) for new in goals]
+    for row in rows:
+        Goals(tools.session, tools.user_id).add(row)
+        tools.record(
+            GoalCreated(
+                goal_id=row.id,
+                title=row.title,
+                course_id=row.course_id,
+                priority=row.priority.value,
+                ai_generated=ai_generated,
+            )
+        )
+    await index_new(tools, GOAL, {row.id: _text_of(row) for row in rows})
+    return [_out(row) for row in rows]
+
+
+def _row(tools: ToolContext, new: NewGoalRow, *, ai_generated: bool) -> Goal:
+    return Goal(
+        id=new.id or new_id("gol"),
+        course_id=new.goal.course_id,
+        title=new.goal.title,
+        description=new.goal.description,
         status=GoalStatus.PENDING,
-        priority=goal.priority,
+        priority=new.goal.priority,
         progress_percentage=0.0,
         ai_generated=ai_generated,
-        validation_criteria=write_criteria(goal.criteria, previous=()),
-        meta=meta,
+        validation_criteria=write_criteria(new.goal.criteria, previous=()),
+        meta=new.meta,
         created_at=tools.now,
         updated_at=tools.now,
         started_at=None,
         completed_at=None,
-        due_date=goal.due_date,
+        due_date=new.goal.due_date,
     )
-    Goals(tools.session, tools.user_id).add(row)
-
-    tools.record(
-        GoalCreated(
-            goal_id=row.id,
-            title=row.title,
-            course_id=row.course_id,
-            priority=row.priority.value,
-            ai_generated=ai_generated,
-        )
-    )
-    await _index(tools, row)
-    return _out(row)
 
 
 async def get_goal(tools: ToolContext, goal_id: str) -> GoalOut:
@@ -84,6 +112,22 @@ async def get_goal(tools: ToolContext, goal_id: str) -> GoalOut:
     if row is None:
         raise no_such_goal()
     return _out(row)
+
+
+async def latest_goal_texts(tools: ToolContext, *, limit: int) -> list[dict[str, Any]]:
+    """Return `id`, `title`, `description` and `criteria` (texts) of the latest goals, newest first.
+
+    Of the latest `limit`, those that were not cancelled.
+    """
+    return [
+        {
+            "id": goal.id,
+            "title": goal.title,
+            "description": goal.description,
+            "criteria": [one.text for one in read_criteria(goal.validation_criteria)],
+        }
+        for goal in await Goals(tools.session, tools.user_id).latest_texts(limit=limit)
+    ]
 
 
 async def list_goals(
@@ -127,6 +171,25 @@ async def update_goal(tools: ToolContext, goal_id: str, patch: GoalPatch) -> Goa
     others = tuple(name for name in changed if name != "status" or status_event is None)
     if others:
         tools.record(GoalUpdated(goal_id=row.id, title=row.title, changed=others))
+    return _out(row)
+
+
+async def keep_plan(tools: ToolContext, goal_id: str, plan: dict[str, Any]) -> None:
+    """Keep in the goal's metadata what the next breakdown must know. Raises NotFound.
+
+    No event: nothing that the learner sees has changed.
+    """
+    row = await Goals(tools.session, tools.user_id).lock(goal_id)
+    if row is None:
+        raise no_such_goal()
+    row.meta = {**(row.meta or {}), "plan": plan}
+
+
+async def lock_goal(tools: ToolContext, goal_id: str) -> GoalOut:
+    """Return the goal as it is now, held until the transaction ends. Raises NotFound."""
+    row = await Goals(tools.session, tools.user_id).lock(goal_id)
+    if row is None:
+        raise no_such_goal()
     return _out(row)
 
 
@@ -218,9 +281,12 @@ def _status_event(row: Goal) -> DomainEvent | None:
 
 
 async def _index(tools: ToolContext, row: Goal) -> None:
+    await index_entity(tools, entity_type=GOAL, entity_id=row.id, text=_text_of(row))
+
+
+def _text_of(row: Goal) -> str:
     criteria = [criterion.text for criterion in read_criteria(row.validation_criteria)]
-    text = goal_text(row.title, row.description, criteria)
-    await index_entity(tools, entity_type=GOAL, entity_id=row.id, text=text)
+    return goal_text(row.title, row.description, criteria)
 
 
 def _out(row: Goal) -> GoalOut:

@@ -6,7 +6,7 @@ by its meaning when `tools/backfill.py` has given it one.
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from db.embeddings import Embeddings, StoredChunk
@@ -32,6 +32,15 @@ async def index_entity(tools: ToolContext, *, entity_type: str, entity_id: str, 
     The first line of `text` is the entity's title. The embedding model is not asked.
     """
     return await _store(tools, cut_text(text), entity_type=entity_type, entity_id=entity_id)
+
+
+async def index_new(tools: ToolContext, entity_type: str, texts: Mapping[str, str]) -> None:
+    """Let entities that are new be found by their texts, by id: one statement for all of them."""
+    chunks = {
+        entity_id: [_stored(chunk, tools.embedder) for chunk in cut_text(text)]
+        for entity_id, text in texts.items()
+    }
+    await Embeddings(tools.session, tools.user_id).add(entity_type, chunks, at=tools.now)
 
 
 async def index_code(

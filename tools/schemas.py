@@ -236,6 +236,19 @@ class TaskOut(_Out):
     completed_at: datetime | None
 
 
+class NextTaskOut(_Out):
+    """The task of a goal to do now; where there is none, `reason` says why.
+
+    `blocked_by` are the unfinished tasks that the others wait for, `waiting` is how many cannot be
+    begun yet.
+    """
+
+    task: TaskOut | None
+    reason: Literal["no_tasks", "all_done", "in_review", "blocked"] | None
+    blocked_by: list[str]
+    waiting: int
+
+
 class SnapshotIn(_In):
     """Code as it is now, kept to the letter."""
 
@@ -296,6 +309,15 @@ class Verdict:
     meta: dict[str, Any] = field(default_factory=dict)
 
 
+def chosen_language(metadata: dict[str, Any]) -> Literal["es", "en"] | None:
+    """Return the language that an account's metadata names, None where it names none of ours."""
+    preferences = metadata.get("preferences")
+    chosen = preferences.get("language") if isinstance(preferences, dict) else None
+    if chosen == "es":
+        return "es"
+    return "en" if chosen == "en" else None
+
+
 class UserOut(_Out):
     """A learner's account, without what proves it."""
 
@@ -310,11 +332,7 @@ class UserOut(_Out):
     @property
     def language(self) -> Literal["es", "en"] | None:
         """Return the language that the learner chose, None where they chose none of ours."""
-        preferences = self.metadata.get("preferences")
-        chosen = preferences.get("language") if isinstance(preferences, dict) else None
-        if chosen == "es":
-            return "es"
-        return "en" if chosen == "en" else None
+        return chosen_language(self.metadata)
 
 
 class EventOut(_Out):

@@ -17,6 +17,9 @@ from tools.goals import follow_tasks, no_such_goal
 from tools.indexing import TASK, forget_entities, forget_snapshots, index_entity, task_text
 from tools.schemas import TaskIn, TaskOut, TaskPage, TaskPatch
 
+EDITED: Final = "edited_by_user"
+"""The key of a task's metadata that keeps a later breakdown from touching what a person wrote."""
+_WRITTEN: Final = frozenset({"title", "description", "task_type", "priority", "estimated_hours"})
 _VERDICT_STATUS: Final = {
     True: TaskStatus.COMPLETED,
     False: TaskStatus.FAILED,
@@ -100,10 +103,26 @@ async def list_tasks(
     return TaskPage(items=[_out(row) for row in rows], next_cursor=next_cursor)
 
 
-async def update_task(tools: ToolContext, task_id: str, patch: TaskPatch) -> TaskOut:
-    """Change the given fields, and record what changed. Raises NotFound."""
+async def update_task(
+    tools: ToolContext,
+    task_id: str,
+    patch: TaskPatch,
+    *,
+    by_agent: bool = False,
+    meta: dict[str, Any] | None = None,
+) -> TaskOut:
+    """Change the given fields, and record what changed. Raises NotFound.
+
+    What a person has written is marked in the metadata, and no breakdown changes it again; not so
+    what changes `by_agent`. `meta` joins the row's metadata.
+    """
     row, goal = await _lock(tools, task_id)
     changed = _apply(row, patch, now=tools.now)
+    marks = {} if by_agent or _WRITTEN.isdisjoint(changed) else {EDITED: True}
+    merged = {**(row.meta or {}), **(meta or {}), **marks}
+    if merged != (row.meta or {}):
+        row.meta = merged
+        changed = changed if marks and not meta else (*changed, "metadata")
     if not changed:
         return _out(row)
 

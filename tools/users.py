@@ -1,7 +1,7 @@
 """Learners' accounts."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,7 +11,7 @@ from db.events import UserCreated
 from db.models import User
 from db.users import Users
 from tools.errors import Conflict, NotFound
-from tools.schemas import UserOut
+from tools.schemas import UserOut, chosen_language
 
 NO_PASSWORD: Final = "!"  # noqa: S105 - the very lack of one
 """Stored where an account has no password: no hash is ever equal to it."""
@@ -23,6 +23,17 @@ async def get_user(session: AsyncSession, user_id: str) -> UserOut:
     if row is None:
         raise NotFound("there is no such user")
     return _out(row)
+
+
+async def preferred_language(session: AsyncSession, user_id: str) -> Literal["es", "en"] | None:
+    """Return the language that the learner chose, None where they chose none of ours.
+
+    Raises NotFound.
+    """
+    metadata = await Users(session).metadata_of(user_id)
+    if metadata is None:
+        raise NotFound("there is no such user")
+    return chosen_language(metadata)
 
 
 async def is_active_user(session: AsyncSession, user_id: str) -> bool:

@@ -1,41 +1,52 @@
-"""Task breakdown: a goal → tasks that together reach it, in an order in which they can be done."""
+"""Task breakdown: a goal → tasks that together reach it, in an order in which they can be done.
 
-from typing import Any, Final
+A goal that has tasks gets a diff: what the learner made, edited or worked on stays as it is.
+"""
 
-from agent.checks.overlap import Named, Overlap, cosine, find_overlaps
-from agent.checks.plan import Plan, Step, cover, make_plan
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import ValidationError
+
+from agent.checks.estimates import with_likely
+from agent.checks.language import foreign_texts, is_foreign
+from agent.checks.plan_diff import WRITTEN, decided
+from agent.checks.plan_draft import by_key, draft_plan, kept_draft, protected, replaceable
 from agent.context import AgentContext
 from agent.course import course_line, load_course
-from agent.job import Job, as_meta, ask_for, complain, provenance
-from agent.outputs import PlannedTask, PlannedTasks
-from agent.sources import dashed, new_fence, numbered, source_lines
+from agent.job import Job, ask_for, complain
+from agent.nodes.plan_rows import as_plan_task, fingerprint, write_plan
+from agent.outputs import FEWEST_TASKS, MOST_TASKS, PlannedTasks, tasks_shape
+from agent.review import Decision
+from agent.sources import NOTHING, dashed, new_fence, numbered, source_lines
 from agent.state import AgentState, Json
-from db.enums import TaskStatus, TaskType
-from db.events import AiFeedbackGenerated
+from agent.token_budget import cut
 from tools.context import ToolContext
+from tools.errors import InputError, ModelBadOutput
 from tools.goals import get_goal
 from tools.indexing import CODE_SNAPSHOT, COURSE, GOAL, TASK
+from tools.plan import load_calibration, load_plan
 from tools.schemas import TaskIn
-from tools.tasks import create_task, list_tasks
 
-EXISTING_TASKS: Final = 50
+SHOWN_TASKS: Final = 30
 DEFAULT_COUNT: Final = 4
-PRIORITY_STEP: Final = 10
+FEWEST_BESIDE_OTHERS: Final = 2
+TITLE_TOKENS: Final = 30
+CRITERION_TOKENS: Final = 60
+DESCRIPTION_TOKENS: Final = 300
 
 
 async def load(tools: ToolContext, request: Json) -> Json:
-    """Read the goal, its criteria, its tasks and its course. Raises NotFound."""
+    """Read the goal, its criteria, tasks and course, and the learner's pace. Raises NotFound."""
     goal = await get_goal(tools, request["goal_id"])
-    page = await list_tasks(tools, limit=EXISTING_TASKS, goal_id=goal.id)
-    tasks = [
-        {"id": task.id, "title": task.title, "description": task.description}
-        for task in page.items
-        if task.status is not TaskStatus.SKIPPED
-    ]
+    tasks = [as_plan_task(one) for one in await load_plan(tools, goal.id)]
+    calibration = await load_calibration(tools)
     return {
         "goal": {"id": goal.id, "title": goal.title, "description": goal.description or ""},
         "criteria": [criterion.model_dump() for criterion in goal.criteria],
+        "plan": goal.metadata.get("plan") or {},
         "tasks": tasks,
+        "calibration": None if calibration is None else vars(calibration),
         "course": await load_course(tools, goal.course_id),
         "without_sources": [goal.id, *(task["id"] for task in tasks)],
     }
@@ -46,155 +57,150 @@ def query(request: Json, subject: Json) -> str:
     return f"{subject['goal']['title']}. {subject['goal']['description']}"
 
 
+def is_unchanged(state: AgentState, context: AgentContext) -> bool:
+    """Tell whether the goal's plan was made of the very same: no model can better it."""
+    made_of = state["subject"]["plan"].get("fingerprint")
+    return made_of is not None and made_of == fingerprint(state, state["subject"], context)
+
+
 async def answer(state: AgentState, context: AgentContext) -> AgentState:
-    """Ask the model for tasks."""
-    subject = state["subject"]
+    """Ask the model for tasks, unless the plan was made of the very same."""
+    if is_unchanged(state, context):
+        return AgentState(answer={"unchanged": True}, complaint=None)
+
+    subject, request = state["subject"], state["request"]
     goal = subject["goal"]
     criteria = [criterion["text"] for criterion in subject["criteria"]]
-    count = state["request"].get("count") or max(DEFAULT_COUNT, min(len(criteria) + 1, 7))
+    existing = [f"{key}. {cut(one['title'], TITLE_TOKENS)}" for key, one in by_key(subject).items()]
+    earlier = dashed(cut(task["title"], TITLE_TOKENS) for task in replaceable(subject))
+    count = _count(state)
     return await ask_for(
-        PlannedTasks,
+        tasks_shape(count, len(criteria), len(existing)),
         state,
         context,
         values={
             "fence": new_fence(),
             "count": str(count),
-            "goal": f"{goal['title']}. {goal['description']}",
-            "criteria": numbered(criteria),
-            "tasks": dashed(task["title"] for task in subject["tasks"]),
+            "goal": f"{goal['title']}. {cut(goal['description'], DESCRIPTION_TOKENS)}",
+            "criteria": numbered(cut(text, CRITERION_TOKENS) for text in criteria),
+            "tasks": "\n".join(existing[-SHOWN_TASKS:]) or NOTHING,
+            "earlier": earlier,
+            "instructions": request.get("instructions") or NOTHING,
             "course": course_line(subject["course"]),
             "sources": source_lines(state["sources"]),
         },
         scripted={
             "goal": goal["title"],
             "criteria": criteria,
-            "count": count,
+            "count": request.get("count"),
             "language": state["language"],
         },
     )
 
 
 async def check(state: AgentState, context: AgentContext) -> AgentState:
-    """Make a plan of the model's tasks: no repeats, no cycles, every criterion served."""
+    """Make a plan of the model's tasks, as a diff to what there is; complain once if it is none.
+
+    Raises ModelBadOutput where the tasks are not in the learner's language.
+    """
+    if state["answer"].get("unchanged"):
+        return AgentState(complaint=None, draft=kept_draft(state["subject"]))
+
     said = PlannedTasks.model_validate(state["answer"])
-    subject = state["subject"]
-    criteria = [criterion["text"] for criterion in subject["criteria"]]
-    existing = subject["tasks"]
-    embedder = context.embedder
+    language, words = state["language"], _COMPLAINTS[state["language"]]
+    last = state["repairs"] >= context.limits.repairs
+    texts = [text for task in said.tasks for text in (task.title, task.description, task.reason)]
+    texts += [text for task in said.tasks for text in task.acceptance]
+    foreign = foreign_texts(texts, language)
+    if foreign and not last:
+        return complain(state, context, words["language"] + "; ".join(foreign[:5]))
+    if is_foreign(". ".join(texts), language):
+        raise ModelBadOutput(f"the model did not answer in the language {language}")
 
-    old = await embedder.embed_documents([task["title"] for task in existing])
-    new = await embedder.embed_documents([task.title for task in said.tasks])
-    overlaps = find_overlaps(
-        [(task.title, vector) for task, vector in zip(said.tasks, new, strict=True)],
-        [
-            Named(task["id"], task["title"], vector)
-            for task, vector in zip(existing, old, strict=True)
-        ],
-        threshold=embedder.same_task,
-    )
-    repeated = {overlap.index for overlap in overlaps}
-    kept = _without(said.tasks, overlaps)
-    if len(kept) < min(2, len(said.tasks)) and state["repairs"] < context.limits.repairs:
-        titles = "; ".join(said.tasks[index].title for index in sorted(repeated))
-        return complain(state, context, _REPEATED[state["language"]] + titles)
+    draft = await draft_plan(said.tasks, state["subject"], context.embedder)
+    fewest = FEWEST_BESIDE_OTHERS if protected(state["subject"]) else FEWEST_TASKS
+    if len(draft["steps"]) < min(fewest, len(said.tasks)) and not last:
+        merged = [one["task"] for one in draft["repairs"] if one["kind"] == "merged_duplicate"]
+        return complain(state, context, words["repeated"] + "; ".join(merged))
+    return AgentState(complaint=None, draft=draft)
 
-    plan = make_plan(kept, criteria=len(criteria))
-    if plan.steps and plan.uncovered(len(criteria)):
-        plan = await _cover(plan, criteria, context)
-    merged = [
+
+def items(draft: Json) -> list[Json]:
+    """Return each task that is added, changed or removed as what the user decides on."""
+    steps = [
         {
-            "kind": "merged_duplicate",
-            "task": said.tasks[overlap.index].title,
-            "detail": overlap.repeats.title,
+            "key": step["key"],
+            "kind": "task",
+            "action": step["action"],
+            "title": step["title"],
+            "task_id": step["task_id"],
+            "changes": step["changes"],
+            "depends_on": step["depends_on"],
+            "fields": {name: step[name] for name in WRITTEN},
         }
-        for overlap in overlaps
+        for step in draft["steps"]
+        if step["action"] != "keep"
     ]
-    return AgentState(
-        complaint=None,
-        draft={
-            "steps": [vars(step) for step in plan.steps],
-            "critical_path": list(plan.critical_path),
-            "repairs": [vars(repair) for repair in plan.repairs] + merged,
-        },
-    )
+    removed = [
+        {**one, "kind": "task", "action": "remove", "fields": {}} for one in draft["removed"]
+    ]
+    return [*steps, *removed]
+
+
+def decide(draft: Json, decisions: Mapping[str, Decision]) -> Json:
+    """Return the draft that the user wants: without what they reject, with their own words.
+
+    It still has no cycle, and criteria that no task serves any more are among its repairs. Raises
+    InputError for an edit that no task can have.
+    """
+    edits = {key: one.fields for key, one in decisions.items() if one.action == "edit"}
+    steps = [
+        _edited(step, edits[step["key"]]) if step["key"] in edits else step
+        for step in draft["steps"]
+    ]
+    rejected = {key for key, one in decisions.items() if one.action == "reject"}
+    return decided({**draft, "steps": steps}, rejected=rejected)
 
 
 async def persist(tools: ToolContext, state: AgentState, context: AgentContext) -> Json:
-    """Store the tasks in their order, with their edges, and record the feedback."""
-    told = provenance(state, context)
-    goal, criteria = state["subject"]["goal"], state["subject"]["criteria"]
-    ids: list[str] = []
-    stored = []
-    first = len(state["subject"]["tasks"])
-    for position, fields in enumerate(state["draft"]["steps"], start=first + 1):
-        step = Step(**fields)
-        task = await create_task(
-            tools,
-            TaskIn(
-                title=step.title,
-                description=step.description,
-                goal_id=goal["id"],
-                task_type=TaskType(step.task_type),
-                priority=min(position * PRIORITY_STEP, 1_000),
-                estimated_hours=step.hours_likely,
-            ),
-            ai_generated=True,
-            meta=_meta(step, ids, criteria) | {"ai": as_meta(told)},
-        )
-        ids.append(task.id)
-        stored.append(task.model_dump(mode="json"))
-    tools.record(
-        AiFeedbackGenerated(kind="breakdown", subject_type=GOAL, subject_id=goal["id"], **told)
-    )
+    """Store what the draft adds, changes and removes, and record the feedback.
+
+    Raises NotFound where the goal is gone, Conflict where it got another plan meanwhile.
+    """
+    return await write_plan(tools, state, context)
+
+
+def _count(state: AgentState) -> int:
+    criteria = len(state["subject"]["criteria"])
+    return state["request"].get("count") or max(DEFAULT_COUNT, min(criteria + 1, MOST_TASKS))
+
+
+def _edited(step: Json, fields: Json) -> Json:
+    wanted = {name: fields.get(name, step[name]) for name in WRITTEN}
+    try:
+        checked = TaskIn.model_validate(wanted)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise InputError(f"{where}: {error.errors()[0]['msg']}") from error
+    hours = checked.estimated_hours
     return {
-        "goal_id": goal["id"],
-        "tasks": stored,
-        "critical_path": [ids[at] for at in state["draft"]["critical_path"]],
-        "repairs": state["draft"]["repairs"],
+        **step,
+        **checked.model_dump(mode="json", include=set(WRITTEN)),
+        "estimate": step["estimate"] if hours is None else with_likely(step["estimate"], hours),
+        "edited": True,
     }
 
 
-def _without(tasks: list[PlannedTask], overlaps: list[Overlap]) -> list[PlannedTask]:
-    """Return the tasks that repeat nothing; an edge to a repeat goes to what it repeats."""
-    stands_for = {
-        tasks[overlap.index].key: tasks[overlap.repeats.index].key
-        for overlap in overlaps
-        if overlap.repeats.index is not None
-    }
-    repeated = {overlap.index for overlap in overlaps}
-    kept: list[PlannedTask] = []
-    for index, task in enumerate(tasks):
-        if index in repeated:
-            continue
-        edges = dict.fromkeys(stands_for.get(key, key) for key in task.depends_on)
-        edges.pop(task.key, None)
-        kept.append(task.model_copy(update={"depends_on": list(edges)}))
-    return kept
-
-
-async def _cover(plan: Plan, criteria: list[str], context: AgentContext) -> Plan:
-    texts = [f"{step.title} {step.description}" for step in plan.steps]
-    vectors = await context.embedder.embed_documents([*criteria, *texts])
-    by_text = dict(zip([*criteria, *texts], vectors, strict=True))
-    return cover(plan, criteria, similarity=lambda one, other: cosine(by_text[one], by_text[other]))
-
-
-def _meta(step: Step, ids: list[str], criteria: list[dict[str, Any]]) -> Json:
-    return {
-        "depends_on": [ids[position] for position in step.depends_on],
-        "serves": [criteria[position]["id"] for position in step.serves],
-        "acceptance_criteria": list(step.acceptance),
-        "estimate": {
-            "low": step.hours_low,
-            "likely": step.hours_likely,
-            "high": step.hours_high,
-            "complexity": step.complexity,
-            "reason": step.reason,
-        },
-    }
-
-
-_REPEATED: Final = {"es": "estas tareas repiten otras: ", "en": "these tasks repeat others: "}
+_COMPLAINTS: Final = {
+    "es": {
+        "repeated": "estas tareas repiten otras: ",
+        "language": "todo debe estar en español; esto no lo está: ",
+    },
+    "en": {
+        "repeated": "these tasks repeat others: ",
+        "language": "everything must be in English; this is not: ",
+    },
+}
 
 BREAK_DOWN_GOAL: Final = Job(
     name="break_down_goal",
@@ -204,4 +210,6 @@ BREAK_DOWN_GOAL: Final = Job(
     answer=answer,
     check=check,
     persist=persist,
+    items=items,
+    decide=decide,
 )

@@ -1,27 +1,30 @@
 """The steps that every job shares: load, route, retrieve, check, persist."""
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from langgraph.runtime import Runtime
 
 from agent.context import AgentContext
 from agent.job import Job
+from agent.nodes import converse, review
 from agent.nodes.breakdown import BREAK_DOWN_GOAL
+from agent.nodes.change_status import CHANGE_STATUS
 from agent.nodes.suggest import SUGGEST_GOALS
 from agent.nodes.validate import VALIDATE_CODE
 from agent.sources import label_hits
 from agent.state import AgentState, JobName, Json, Tokens
-from agent.words import language_of
+from agent.told import tell_result
+from agent.words import Language, language_of
 from db.operations import Operations, request_hash
 from db.retrieval import Scope
 from tools.context import ToolContext
 from tools.errors import Conflict
 from tools.search import MAX_QUERY_CHARACTERS, search_everything
-from tools.users import get_user
+from tools.users import preferred_language
 
 JOBS: Final[Mapping[JobName, Job]] = {
-    job.name: job for job in (SUGGEST_GOALS, BREAK_DOWN_GOAL, VALIDATE_CODE)
+    job.name: job for job in (SUGGEST_GOALS, BREAK_DOWN_GOAL, VALIDATE_CODE, CHANGE_STATUS)
 }
 SOURCES: Final = 6
 
@@ -31,23 +34,33 @@ Context = Runtime[AgentContext]
 async def load(state: AgentState, runtime: Context) -> AgentState:
     """Read what the run is about; where it was finished before, take that answer instead.
 
-    Raises NotFound for what is not the user's, Conflict where the key belongs to another request.
+    Raises NotFound for what is not the user's, Conflict where the key belongs to another request,
+    BudgetExceeded where the user's tokens or calls of the day are spent.
     """
     context = runtime.context
     async with context.open_tools() as tools:
         finished = await _finished(tools, state)
         if finished is not None:
             return AgentState(result=finished)
-        user = await get_user(tools.session, context.user_id)
-        subject = await JOBS[state["job"]].load(tools, state["request"])
-    return AgentState(
-        subject={**subject, "preferred_language": user.language},
+        chosen = await preferred_language(tools.session, context.user_id)
+        if state["job"] == "converse":
+            subject = await converse.load(tools, state["request"])
+        else:
+            subject = await JOBS[state["job"]].load(tools, state["request"])
+        await context.reserve(tools, state)
+    change = AgentState(
+        subject={**subject, "preferred_language": chosen},
         complaint=None,
         repairs=0,
         sources=[],
         result=None,
-        tokens=Tokens(input=0, output=0, calls=0),
+        proposal=None,
+        tokens=state.get("tokens") or Tokens(input=0, output=0, calls=0),
     )
+    if state["job"] == "converse":
+        change["messages"], change["rounds"] = [], 0
+        change["language"] = _language_of_talk(state, chosen)
+    return change
 
 
 async def route(state: AgentState, runtime: Context) -> AgentState:
@@ -61,7 +74,7 @@ async def route(state: AgentState, runtime: Context) -> AgentState:
 async def retrieve(state: AgentState, runtime: Context) -> AgentState:
     """Search the learner's own rows for what the job is about."""
     query = _query(state).strip()
-    if not query:
+    if not query or not JOBS[state["job"]].entity_types:
         return AgentState(sources=[])
     async with runtime.context.open_tools() as tools:
         found = await search_everything(
@@ -79,6 +92,16 @@ async def check(state: AgentState, runtime: Context) -> AgentState:
     return await JOBS[state["job"]].check(state, runtime.context)
 
 
+async def propose(state: AgentState, runtime: Context) -> AgentState:
+    """Keep the draft and ask the user about it."""
+    return await review.propose(JOBS[state["job"]], state, runtime)
+
+
+async def await_review(state: AgentState, runtime: Context) -> AgentState:
+    """Wait for the user."""
+    return review.review(JOBS[state["job"]], state)
+
+
 async def persist(state: AgentState, runtime: Context) -> AgentState:
     """Write rows and events in one transaction, once for each operation."""
     context = runtime.context
@@ -89,23 +112,31 @@ async def persist(state: AgentState, runtime: Context) -> AgentState:
         mine = await operations.claim(
             operation, kind=job.name, request_hash=request_hash(state["request"]), at=tools.now
         )
-        if not mine:
-            return AgentState(result=await _finished(tools, state))
-        result = await job.persist(tools, state, context)
-        result["language"] = state["language"]
-        result["tokens"] = state["tokens"]
-        result["model"] = context.chat.name
-        result["sources"] = [
-            {key: source[key] for key in ("label", "entity_type", "entity_id", "title", "score")}
-            for source in state["sources"]
-        ]
-        await operations.finish(operation, result)
-    return AgentState(result=result)
+        if mine:
+            result = await job.persist(tools, state, context)
+            result.update(review.told_with_result(state, context))
+            await operations.finish(operation, result)
+            await context.settle(tools, operation)
+        else:
+            result = await _finished(tools, state) or {}
+    return AgentState(result=result, messages=_with_result(state, runtime, result))
 
 
-def after_load(state: AgentState) -> Literal["route", "__end__"]:
+def _with_result(state: AgentState, runtime: Context, result: Json) -> list[Json]:
+    """Return what was said in the run, in a conversation with what was written."""
+    if state.get("thread_id") is None:
+        return state.get("messages", [])
+    message, events = converse.service_message(tell_result(state["language"], state["job"], result))
+    for event in events:
+        runtime.stream_writer(event)
+    return [*state.get("messages", []), message]
+
+
+def after_load(state: AgentState) -> Literal["route", "converse", "__end__"]:
     """Go on, or end with the answer of an operation that was finished before."""
-    return "__end__" if state.get("result") is not None else "route"
+    if state.get("result") is not None:
+        return "__end__"
+    return "converse" if state["job"] == "converse" else "route"
 
 
 def to_job(state: AgentState) -> JobName:
@@ -119,19 +150,30 @@ def after_answer(state: AgentState) -> str:
 
 
 def after_check(state: AgentState) -> str:
-    """Go on to write, or back for the repair turn."""
-    return state["job"] if state.get("complaint") else "persist"
+    """Go on to write, to the user's review where it is asked for, or back for the repair turn."""
+    if state.get("complaint"):
+        return state["job"]
+    items = JOBS[state["job"]].items
+    wanted = state["request"].get("review") and items is not None and items(state["draft"])
+    return "propose" if wanted else "persist"
 
 
 def _query(state: AgentState) -> str:
     return JOBS[state["job"]].query(state["request"], state["subject"])
 
 
+def _language_of_talk(state: AgentState, preferred: str | None) -> Language:
+    for language in (state["request"].get("language"), preferred):
+        if language in {"es", "en"}:
+            return cast("Language", language)
+    return language_of(state["request"]["message"])
+
+
 async def _finished(tools: ToolContext, state: AgentState) -> Json | None:
     done = await Operations(tools.session, tools.user_id).find(state["operation_id"])
     if done is None:
         return None
-    if done.request_hash != request_hash(state["request"]):
+    if state.get("thread_id") is None and done.request_hash != request_hash(state["request"]):
         raise Conflict(
             "this Idempotency-Key was used for another request",
             code="IDEMPOTENCY_MISMATCH",

@@ -1,38 +1,48 @@
 """Goal suggestion: new goals that rest on what the learner has, and repeat none of it."""
 
+from collections.abc import Mapping
 from typing import Final
 
-from agent.checks.overlap import Named, find_overlaps
+from pydantic import ValidationError
+
+from agent.checks.suggestions import (
+    NewGoal,
+    as_dropped,
+    distinct,
+    drop_repeats,
+    find_fault,
+    nearest_source,
+)
 from agent.context import AgentContext
 from agent.course import course_line, load_course
 from agent.job import Job, as_meta, ask_for, complain, provenance
-from agent.outputs import SuggestedGoal, SuggestedGoals
+from agent.outputs import SuggestedGoal, SuggestedGoals, goals_shape
+from agent.review import Decision
 from agent.sources import NOTHING, dashed, new_fence, source_lines
 from agent.state import AgentState, Json
-from db.enums import GoalPriority, GoalStatus
+from agent.token_budget import cut
+from db.base import new_id
+from db.enums import GoalPriority
 from db.events import AiGoalSuggested
 from tools.context import ToolContext
-from tools.goals import create_goal, list_goals
-from tools.indexing import ENTITY_TYPES, goal_text
+from tools.errors import InputError, ModelBadOutput
+from tools.goals import NewGoalRow, create_goals, latest_goal_texts
+from tools.indexing import ENTITY_TYPES
 from tools.schemas import GoalIn
 
-EXISTING_GOALS: Final = 30
-CLOSED: Final = frozenset({GoalStatus.CANCELLED})
+EXISTING_GOALS: Final = 100
+SHOWN_GOALS: Final = 30
+MAX_DESCRIPTION: Final = 2_000
+TITLE_TOKENS: Final = 30
+EDITABLE: Final = ("title", "description", "priority", "criteria")
 
 
 async def load(tools: ToolContext, request: Json) -> Json:
     """Read the course, if one is named, and the goals that exist."""
     course = await load_course(tools, request.get("course_id"))
-    page = await list_goals(tools, limit=EXISTING_GOALS)
     goals = [
-        {
-            "id": goal.id,
-            "title": goal.title,
-            "description": goal.description,
-            "criteria": [criterion.text for criterion in goal.criteria],
-        }
-        for goal in page.items
-        if goal.status not in CLOSED
+        {**goal, "description": (goal["description"] or "")[:MAX_DESCRIPTION] or None}
+        for goal in await latest_goal_texts(tools, limit=EXISTING_GOALS)
     ]
     return {"course": course, "goals": goals}
 
@@ -46,114 +56,228 @@ def query(request: Json, subject: Json) -> str:
 
 
 async def answer(state: AgentState, context: AgentContext) -> AgentState:
-    """Ask the model for goals."""
-    request, subject = state["request"], state["subject"]
-    return await ask_for(
-        SuggestedGoals,
-        state,
-        context,
-        values={
-            "fence": new_fence(),
-            "count": str(request["count"]),
-            "wish": request.get("wish") or NOTHING,
-            "course": course_line(subject["course"]),
-            "goals": dashed(goal["title"] for goal in subject["goals"]),
-            "sources": source_lines(state["sources"]),
-        },
-        scripted={"request": request, "language": state["language"]},
-    )
+    """Ask the model for goals; in a repair turn for those that are still missing.
+
+    Raises the errors of the model where nothing usable has been said before.
+    """
+    request, subject, kept = state["request"], state["subject"], _kept(state)
+    count = request["count"] - len(kept)
+    titles = [goal["title"] for goal in [*kept, *subject["goals"]]]
+    try:
+        return await ask_for(
+            goals_shape(count, tuple(source["label"] for source in state["sources"])),
+            state,
+            context,
+            values={
+                "fence": new_fence(),
+                "count": str(count),
+                "wish": request.get("wish") or NOTHING,
+                "course": course_line(subject["course"]),
+                "goals": dashed(cut(title, TITLE_TOKENS) for title in titles[:SHOWN_GOALS]),
+                "sources": source_lines(state["sources"]),
+            },
+            scripted={
+                "request": {**request, "count": count},
+                "language": state["language"],
+                "titles": titles,
+            },
+        )
+    except ModelBadOutput:
+        if not kept:
+            raise
+        return AgentState(answer={"goals": []}, complaint=None)
 
 
 async def check(state: AgentState, context: AgentContext) -> AgentState:
-    """Drop what repeats a goal or a sibling; where nothing is left, complain once."""
-    said = SuggestedGoals.model_validate(state["answer"])
-    existing = state["subject"]["goals"]
-    embedder = context.embedder
-    vectors = await embedder.embed_documents(
-        [goal_text(goal["title"], goal["description"], goal["criteria"]) for goal in existing]
-        + [goal_text(goal.title, goal.description, goal.criteria) for goal in said.goals]
-    )
-    known = [
-        Named(goal["id"], goal["title"], vector)
-        for goal, vector in zip(existing, vectors, strict=False)
-    ]
-    overlaps = find_overlaps(
-        [
-            (goal.title, vector)
-            for goal, vector in zip(said.goals, vectors[len(existing) :], strict=True)
-        ],
-        known,
-        threshold=embedder.same_goal,
-    )
-    dropped_at = {overlap.index for overlap in overlaps}
-    kept = [goal for index, goal in enumerate(said.goals) if index not in dropped_at]
-    dropped = [
+    """Keep what is new, checkable and in the learner's language; ask once for what is missing.
+
+    Raises ModelBadOutput where no goal is in the learner's language.
+    """
+    language, count = state["language"], state["request"]["count"]
+    last = state["repairs"] >= context.limits.repairs
+    kept, dropped = _kept(state), list(_so_far(state).get("dropped", []))
+
+    usable = []
+    for goal in _said(state):
+        reason = find_fault(goal, language, strict=not last)
+        if reason is not None:
+            dropped.append(as_dropped(goal.title, reason=reason))
+        else:
+            usable.append(goal.model_copy(update={"criteria": distinct(goal.criteria)}))
+
+    known = [*state["subject"]["goals"], *({**goal, "id": None} for goal in kept)]
+    goals, repeating = await drop_repeats(usable, known, context.embedder)
+    said_before = {one["title"] for one in (*kept, *dropped)}
+    dropped += [one for one in repeating if one["title"] not in said_before]
+    kept = [*kept, *[await _draft(goal, state, context) for goal in goals]][:count]
+    draft = {"goals": kept, "dropped": dropped}
+    if len(kept) < count and not last:
+        change = complain(state, context, _missing(draft, state))
+        return AgentState({**change, "draft": {**draft, "partial": True}})
+    if not kept and any(one["reason"] == "language" for one in dropped):
+        raise ModelBadOutput(f"the model did not answer in the language {language}")
+    return AgentState(complaint=None, draft=draft)
+
+
+def items(draft: Json) -> list[Json]:
+    """Return each goal as what the user decides on."""
+    return [
         {
-            "title": said.goals[overlap.index].title,
-            "repeats": overlap.repeats.title,
-            "continue_goal_id": overlap.repeats.id,
-            "similarity": round(overlap.similarity, 3),
+            "key": f"g{number}",
+            "kind": "goal",
+            "action": "add",
+            "title": goal["title"],
+            "why": goal["why"],
+            "based_on": goal["based_on"],
+            "fields": {name: goal[name] for name in EDITABLE},
         }
-        for overlap in overlaps
+        for number, goal in enumerate(draft["goals"], start=1)
     ]
-    if not kept and state["repairs"] < context.limits.repairs:
-        titles = "; ".join(goal["title"] for goal in existing)
-        return complain(state, context, f"{len(dropped)}/{len(said.goals)} = {titles}")
-    wanted = kept[: state["request"]["count"]]
-    return AgentState(
-        complaint=None,
-        draft={"goals": [_draft(goal, state) for goal in wanted], "dropped": dropped},
-    )
+
+
+def decide(draft: Json, decisions: Mapping[str, Decision]) -> Json:
+    """Return the draft with the goals that the user wants, as they want them.
+
+    Raises InputError for an edit that no goal can have, or that leaves it without criteria.
+    """
+    goals = []
+    for number, goal in enumerate(draft["goals"], start=1):
+        decision = decisions[f"g{number}"]
+        if decision.action != "reject":
+            goals.append(_edited(goal, decision.fields) if decision.action == "edit" else goal)
+    return {**draft, "goals": goals}
+
+
+async def record_proposed(tools: ToolContext, state: AgentState, context: AgentContext) -> None:
+    """Record each proposed goal under the id that its row will have if the user accepts it."""
+    for goal in state["draft"]["goals"]:
+        _record(tools, goal, state, context)
 
 
 async def persist(tools: ToolContext, state: AgentState, context: AgentContext) -> Json:
-    """Store the goals and record what was suggested and why."""
+    """Store the goals; record what was suggested and why, unless the review has done it."""
     told = provenance(state, context)
     course = state["subject"]["course"]
-    stored = []
-    for draft in state["draft"]["goals"]:
-        goal = await create_goal(
-            tools,
-            GoalIn(
-                title=draft["title"],
-                description=draft["description"],
-                course_id=course["id"] if course else None,
-                priority=GoalPriority(draft["priority"]),
-                criteria=draft["criteria"],
-            ),
-            ai_generated=True,
-            meta={"ai": {**as_meta(told), "why": draft["why"], "based_on": draft["based_on"]}},
-        )
-        tools.record(
-            AiGoalSuggested(
-                goal_id=goal.id,
-                title=goal.title,
-                why=draft["why"],
-                based_on=tuple(draft["based_on"]),
-                **told,
+    drafts = state["draft"]["goals"]
+    grounds = [{name: one[name] for name in ("why", "based_on", "grounds")} for one in drafts]
+    goals = await create_goals(
+        tools,
+        [
+            NewGoalRow(
+                GoalIn(
+                    title=draft["title"],
+                    description=draft["description"],
+                    course_id=course["id"] if course else None,
+                    priority=GoalPriority(draft["priority"]),
+                    criteria=draft["criteria"],
+                ),
+                id=draft["goal_id"],
+                meta={"ai": {**as_meta(told), **rests_on}},
             )
-        )
-        stored.append(
-            {
-                "goal": goal.model_dump(mode="json"),
-                "why": draft["why"],
-                "based_on": draft["based_on"],
-            }
-        )
+            for draft, rests_on in zip(drafts, grounds, strict=True)
+        ],
+        ai_generated=True,
+    )
+    if not state["request"].get("review"):
+        for draft in drafts:
+            _record(tools, draft, state, context)
+    stored = [
+        {"goal": goal.model_dump(mode="json"), **rests_on}
+        for goal, rests_on in zip(goals, grounds, strict=True)
+    ]
     return {"suggestions": stored, "dropped": state["draft"]["dropped"]}
 
 
-def _draft(goal: SuggestedGoal, state: AgentState) -> Json:
-    ids = {source["label"]: source["entity_id"] for source in state["sources"]}
+def _record(tools: ToolContext, goal: Json, state: AgentState, context: AgentContext) -> None:
+    tools.record(
+        AiGoalSuggested(
+            goal_id=goal["goal_id"],
+            title=goal["title"],
+            why=goal["why"],
+            based_on=tuple(goal["based_on"]),
+            **provenance(state, context),
+        )
+    )
+
+
+def _so_far(state: AgentState) -> Json:
+    """Return the draft of the turn before, where this is a repair turn that completes it."""
+    draft = state.get("draft", {})
+    return draft if state["repairs"] and draft.get("partial") else {}
+
+
+def _kept(state: AgentState) -> list[Json]:
+    return list(_so_far(state).get("goals", []))
+
+
+def _said(state: AgentState) -> list[SuggestedGoal]:
+    if not state["answer"].get("goals"):
+        return []
+    return SuggestedGoals.model_validate(state["answer"]).goals
+
+
+async def _draft(goal: NewGoal, state: AgentState, context: AgentContext) -> Json:
+    """Return the goal with an id and the rows that it rests on.
+
+    A goal that names no source gets the one that is nearest to it, if one is near: `grounds` says
+    whether the model cited the rows or code found them.
+    """
+    said, ids = goal.said, {one["label"]: one["entity_id"] for one in state["sources"]}
+    cited = list(dict.fromkeys(ids[label] for label in said.based_on if label in ids))
+    nearest = None if cited else await nearest_source(goal, state["sources"], context.embedder)
     return {
-        "title": goal.title,
-        "description": goal.description,
-        "why": goal.why,
-        "priority": goal.priority,
-        "criteria": list(dict.fromkeys(goal.criteria)),
-        "based_on": list(dict.fromkeys(ids[one] for one in goal.based_on if one in ids)),
+        "goal_id": new_id("gol"),
+        "title": said.title,
+        "description": said.description,
+        "why": said.why,
+        "priority": said.priority,
+        "criteria": said.criteria,
+        "based_on": [nearest] if nearest else cited,
+        "grounds": "cited" if cited else "nearest" if nearest else "none",
     }
 
+
+def _edited(goal: Json, fields: Json) -> Json:
+    """Return the goal with the user's own words. Raises InputError."""
+    wanted = {name: fields.get(name, goal[name]) for name in EDITABLE}
+    try:
+        checked = GoalIn.model_validate(wanted)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise InputError(f"{where}: {error.errors()[0]['msg']}") from error
+    if not checked.criteria:
+        raise InputError("criteria: a suggested goal keeps at least one")
+    return {**goal, **checked.model_dump(mode="json", include=set(EDITABLE))}
+
+
+def _missing(draft: Json, state: AgentState) -> str:
+    """Return what the repair turn is asked for, in the learner's language."""
+    words = _COMPLAINTS[state["language"]]
+    number = state["request"]["count"] - len(draft["goals"])
+    said = [words["missing"].format(number=number)]
+    for reason in ("language", "criteria", "overlap", "part"):
+        titles = "; ".join(one["title"] for one in draft["dropped"] if one["reason"] == reason)
+        if titles:
+            said.append(f"{words[reason]}: {titles}.")
+    return " ".join(said)
+
+
+_COMPLAINTS: Final = {
+    "es": {
+        "missing": "faltan {number} metas que sirvan. Escribe solo esas, nuevas y distintas.",
+        "language": "No están del todo en español",
+        "criteria": "Sin dos criterios distintos",
+        "overlap": "Repiten otras metas",
+        "part": "Son parte de otras metas",
+    },
+    "en": {
+        "missing": "{number} goals that can be used are missing. Write only those, new ones.",
+        "language": "Not wholly in English",
+        "criteria": "Without two different criteria",
+        "overlap": "They repeat other goals",
+        "part": "They are parts of other goals",
+    },
+}
 
 SUGGEST_GOALS: Final = Job(
     name="suggest_goals",
@@ -163,4 +287,7 @@ SUGGEST_GOALS: Final = Job(
     answer=answer,
     check=check,
     persist=persist,
+    items=items,
+    decide=decide,
+    record_proposed=record_proposed,
 )

@@ -129,6 +129,7 @@ async def gather(state: AgentState, context: AgentContext) -> tuple[Json, Tokens
         **found,
     }
     subject = await with_proposed(request, subject, proposed)
+    context.meter.add(usage, calls=MODEL_CALLS)
     return subject | {"proposed": proposed}, added(tokens, usage, calls=MODEL_CALLS)
 
 
@@ -151,6 +152,7 @@ async def check(state: AgentState, context: AgentContext) -> AgentState:
         code=code,
         programming_language=state["request"]["programming_language"],
     )
+    context.meter.add(usage, calls=1 if doubtful else 0)
     decision = decide(review, evidence, criteria=len(criteria), code=code, confirmed=confirmed)
     feedback, next_step = _without_solution(review, state)
     draft = make_draft(state, decision, feedback=feedback, next_step=next_step)

@@ -5,13 +5,11 @@ No database connection is held while the model talks: the graph opens its own sh
 
 import json
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import Header, Request, Response
+from fastapi import Header, Query, Request, Response
+from pydantic import BaseModel
 
-from agent.facts_only import check_facts
-from agent.run import run_job
-from agent.state import JobName
 from api.agent_schemas import (
     BreakdownIn,
     BreakdownOut,
@@ -24,13 +22,17 @@ from api.agent_schemas import (
 )
 from api.deps import CurrentUser, EntityId, find_services, make_router
 from api.problems import problems
+from api.run_schemas import ProposalOut
 from api.sarif import MEDIA_TYPE, prefers_sarif, to_sarif
+
+if TYPE_CHECKING:
+    from agent.state import JobName
 
 MODEL_CODES: Final = {
     422: "VALIDATION, TEXT_INVALID, TOO_DEEP, LLM_REFUSED, AGENT_STEP_LIMIT, IDEMPOTENCY_MISMATCH",
     504: "LLM_TIMEOUT",
 }
-RESPONSES: Final = problems(404, 413, 422, 502, 504, codes=MODEL_CODES)
+RESPONSES: Final = problems(404, 413, 422, 429, 502, 504, codes=MODEL_CODES)
 _SARIF: Final = {
     MEDIA_TYPE: {"schema": {"type": "object", "description": "SARIF 2.1.0", "title": "SarifLog"}}
 }
@@ -40,6 +42,13 @@ CODE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "description": "The answer of `mode` full, and what it stored. "
         "`Accept: application/sarif+json` gives it as SARIF 2.1.0",
         "content": _SARIF,
+    },
+}
+PROPOSAL_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    **RESPONSES,
+    200: {
+        "model": ProposalOut,
+        "description": "With `review`: what was proposed, and the question that waits for you",
     },
 }
 FACTS_ONLY: Final = "The answer of `mode` facts: nothing was stored. Also as SARIF"
@@ -57,23 +66,49 @@ Key = Annotated[
 ]
 
 
-@router.post("/goals/suggest", status_code=201, responses=RESPONSES)
+Review = Annotated[
+    bool,
+    Query(description="Store nothing: decide on each item with `POST /v1/interrupts/{id}`"),
+]
+
+
+@router.post(
+    "/goals/suggest", status_code=201, response_model=SuggestOut, responses=PROPOSAL_RESPONSES
+)
 async def suggest_goals(
-    body: SuggestIn, user_id: CurrentUser, request: Request, key: Key = None
-) -> SuggestOut:
-    """Propose goals that rest on what you have, and store them."""
-    answer = await _run(request, user_id, job="suggest_goals", asked=as_request(body), key=key)
-    return SuggestOut.model_validate(answer)
+    body: SuggestIn,
+    user_id: CurrentUser,
+    request: Request,
+    key: Key = None,
+    review: Review = False,
+) -> Response:
+    """Propose goals that rest on what you have, and store them; or, with `review`, only propose."""
+    asked = as_request(body, **({"review": True} if review else {}))
+    answer = await _run(request, user_id, job="suggest_goals", asked=asked, key=key)
+    return _stored_or_proposed(SuggestOut, answer)
 
 
-@router.post("/goals/{goal_id}/breakdown", status_code=201, responses=RESPONSES)
+@router.post(
+    "/goals/{goal_id}/breakdown",
+    status_code=201,
+    response_model=BreakdownOut,
+    responses={**PROPOSAL_RESPONSES, **problems(409)},
+)
 async def break_down_goal(
-    goal_id: EntityId, body: BreakdownIn, user_id: CurrentUser, request: Request, key: Key = None
-) -> BreakdownOut:
-    """Break a goal down into tasks, and store them."""
-    asked = as_request(body, goal_id=goal_id)
+    goal_id: EntityId,
+    body: BreakdownIn,
+    user_id: CurrentUser,
+    request: Request,
+    key: Key = None,
+    review: Review = False,
+) -> Response:
+    """Break a goal down into tasks, and store them; or, with `review`, only propose.
+
+    Again on the same goal it changes the plan: what you have done, begun or edited stays.
+    """
+    asked = as_request(body, goal_id=goal_id, **({"review": True} if review else {}))
     answer = await _run(request, user_id, job="break_down_goal", asked=asked, key=key)
-    return BreakdownOut.model_validate(answer)
+    return _stored_or_proposed(BreakdownOut, answer)
 
 
 @router.post(
@@ -111,8 +146,10 @@ async def review_code(
 
 
 async def _run(
-    request: Request, user_id: str, *, job: JobName, asked: dict[str, Any], key: str | None
+    request: Request, user_id: str, *, job: "JobName", asked: dict[str, Any], key: str | None
 ) -> dict[str, Any]:
+    from agent.run import run_job
+
     services = find_services(request)
     assert services.agent is not None, "the application was made without the agent"
     context = services.agent_context(user_id)
@@ -122,11 +159,24 @@ async def _run(
 async def _judge(
     request: Request, user_id: str, *, body: CodeIn, task_id: str | None, key: str | None
 ) -> dict[str, Any]:
+    from agent.facts_only import check_facts
+
     asked = as_request(body, task_id=task_id)
     if body.mode == "full":
         return await _run(request, user_id, job="validate_code", asked=asked, key=key)
     services = find_services(request)
     return await check_facts(partial(services.open_tools, user_id), asked)
+
+
+def _stored_or_proposed(stored: type[BaseModel], answer: dict[str, Any]) -> Response:
+    """Return what was stored, or with 200 what waits for a decision."""
+    proposed = "interrupt_id" in answer
+    shape = ProposalOut if proposed else stored
+    return Response(
+        shape.model_validate(answer).model_dump_json(),
+        status_code=200 if proposed else 201,
+        media_type="application/json",
+    )
 
 
 def _answer_in_kind(request: Request, answer: ReviewOut, body: CodeIn) -> Response:

@@ -7,8 +7,8 @@ from fastapi import Query, Response
 from api.deps import Cursor, EntityId, Limit, Tools, make_router
 from api.problems import problems
 from db.enums import GoalStatus
-from tools import goals
-from tools.schemas import GoalIn, GoalOut, GoalPage, GoalPatch
+from tools import goals, next_task
+from tools.schemas import GoalIn, GoalOut, GoalPage, GoalPatch, NextTaskOut
 from tools.texts import Id
 
 router = make_router("/v1/goals", tag="goals")
@@ -40,6 +40,12 @@ async def list_goals(
 async def get_goal(goal_id: EntityId, tools: Tools) -> GoalOut:
     """Read a goal."""
     return await goals.get_goal(tools, goal_id)
+
+
+@router.get("/{goal_id}/next", responses=problems(404))
+async def find_next_task(goal_id: EntityId, tools: Tools) -> NextTaskOut:
+    """Find the task to do now: what it needs is done, then by priority."""
+    return await next_task.find_next_task(tools, goal_id)
 
 
 @router.patch("/{goal_id}", responses=problems(404, 409, 413))

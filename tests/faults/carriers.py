@@ -15,11 +15,11 @@ from pydantic import TypeAdapter
 from sqlalchemy import Engine
 
 from db.engine import make_sync_engine
+from db.failpoints import Failpoint
 from events import topology
 from events.care import LakeBusy
 from events.compact import compact
 from events.consumer import run_consumer
-from events.failpoints import Failpoint
 from events.lake_folder import FolderLake
 from events.relay import RelayPolicy, run_relay
 from events.sink import FlushPolicy

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Engine
 
-from events.failpoints import FAILPOINTS, Failpoint
+from db.failpoints import FAILPOINTS, Failpoint
 from tests.event_path import all_published, count_unpublished, wait_until
 from tests.event_samples import record_events, samples
 from tests.faults.carriers import Carrying, Role

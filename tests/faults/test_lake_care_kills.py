@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Engine
 
 from db.enums import EventType
+from db.failpoints import Failpoint
 from events.compact import compact
-from events.failpoints import Failpoint
 from events.lake_folder import FolderLake
 from events.scrub import scrub
 from events.sink import flush

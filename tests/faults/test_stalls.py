@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from events.failpoints import FAILPOINTS, Failpoint
+from db.failpoints import FAILPOINTS, Failpoint
 from tests.event_path import count, wait_until
 from tests.event_samples import record_events, samples
 from tests.faults.carriers import Carrying, Role

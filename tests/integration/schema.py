@@ -168,6 +168,87 @@ OUR_COLUMNS: Final[dict[str, Table]] = {
         "code_snapshot_id": _REFERENCE,
         "created_at": _CREATED,
     },
+    "threads": {
+        "id": _ID,
+        "user_id": _ID,
+        "title": "character varying(200)",
+        "history_hash": "character(64)",
+        "created_at": _CREATED,
+        "updated_at": _CREATED,
+    },
+    "messages": {
+        "id": _ID,
+        "thread_id": _ID,
+        "position": "integer not null",
+        "run_id": _REFERENCE,
+        "role": "character varying(20) not null",
+        "content": "text not null",
+        "created_at": _CREATED,
+    },
+    "runs": {
+        "id": _ID,
+        "user_id": _ID,
+        "thread_id": _REFERENCE,
+        "kind": "character varying(30) not null",
+        "state": "character varying(20) not null default 'running'::character varying",
+        "checkpoint_id": _ID,
+        "request": "jsonb not null",
+        "result": "jsonb",
+        "error": "jsonb",
+        "cancel_requested": _FALSE,
+        "worker": "character varying(64)",
+        "lease_until": _MOMENT,
+        "created_at": _CREATED,
+        "ended_at": _MOMENT,
+    },
+    "run_events": {
+        "run_id": _ID,
+        "seq": "integer not null",
+        "type": "character varying(40) not null",
+        "data": "json not null",
+        "created_at": _CREATED,
+    },
+    "interrupts": {
+        "id": _ID,
+        "user_id": _ID,
+        "run_id": _REFERENCE,
+        "thread_id": _REFERENCE,
+        "kind": "character varying(30) not null",
+        "checkpoint_id": _ID,
+        "operation_id": "character varying(64) not null",
+        "items": "jsonb not null",
+        "proposal": "jsonb",
+        "draft": "jsonb",
+        "state": "character varying(20) not null default 'open'::character varying",
+        "decisions": "jsonb",
+        "created_at": _CREATED,
+        "expires_at": "timestamp without time zone not null",
+        "resolved_at": _MOMENT,
+    },
+    "usage_records": {
+        "id": "character varying(64) not null",
+        "user_id": _ID,
+        "kind": "character varying(30) not null",
+        "model": "character varying(200)",
+        "reserved_tokens": "integer not null default 0",
+        "reserved_calls": "integer not null default 0",
+        "input_tokens": "integer not null default 0",
+        "output_tokens": "integer not null default 0",
+        "calls": "integer not null default 0",
+        "cost": "numeric(18,9)",
+        "state": "character varying(20) not null",
+        "created_at": _CREATED,
+        "settled_at": _MOMENT,
+        "day": "date not null",
+    },
+    "usage_days": {
+        "user_id": _ID,
+        "day": "date not null",
+        "reserved_tokens": "bigint not null default 0",
+        "used_tokens": "bigint not null default 0",
+        "reserved_calls": "bigint not null default 0",
+        "calls": "bigint not null default 0",
+    },
 }
 
 CONTRACT_INDEXES: Final[dict[str, Table]] = {
@@ -250,6 +331,38 @@ OUR_INDEXES: Final[dict[str, Table]] = {
         "parquet_batches_pkey": "unique btree (id)",
         "idx_parquet_batches_open": "btree (id) WHERE ((state)::text = 'frozen'::text)",
     },
+    "threads": {
+        "threads_pkey": "unique btree (id)",
+        "idx_threads_user_updated": "btree (user_id, updated_at, id)",
+        "idx_threads_user_history": "btree (user_id, history_hash)",
+    },
+    "messages": {
+        "messages_pkey": "unique btree (id)",
+        "messages_thread_id_position_key": 'unique btree (thread_id, "position")',
+    },
+    "runs": {
+        "runs_pkey": "unique btree (id)",
+        "runs_active_thread": "unique btree (thread_id) WHERE ((state)::text = 'running'::text)",
+        "idx_runs_lease": "btree (lease_until) WHERE ((state)::text = 'running'::text)",
+        "idx_runs_open_checkpoint": "btree (checkpoint_id) WHERE ((state)::text = ANY"
+        " ((ARRAY['running'::character varying, 'waiting'::character varying])::text[]))",
+        "idx_runs_user_created": "btree (user_id, created_at)",
+        "idx_runs_thread_id": "btree (thread_id)",
+    },
+    "run_events": {"run_events_pkey": "unique btree (run_id, seq)"},
+    "interrupts": {
+        "interrupts_pkey": "unique btree (id)",
+        "idx_interrupts_user_id": "btree (user_id, state)",
+        "idx_interrupts_run_id": "btree (run_id)",
+        "idx_interrupts_thread_id": "btree (thread_id)",
+        "idx_interrupts_open": "btree (expires_at) WHERE ((state)::text = 'open'::text)",
+    },
+    "usage_records": {
+        "usage_records_pkey": "unique btree (id)",
+        "idx_usage_records_user_day": "btree (user_id, day)",
+        "idx_usage_records_reserved": "btree (created_at) WHERE ((state)::text = 'reserved'::text)",
+    },
+    "usage_days": {"usage_days_pkey": "unique btree (user_id, day)"},
 }
 
 CONTRACT_REFERENCES: Final[dict[str, Table]] = {
@@ -270,12 +383,23 @@ CONTRACT_REFERENCES: Final[dict[str, Table]] = {
     "embeddings": {"user_id": "users(id) ON DELETE CASCADE"},
 }
 
+_WITH_USER: Final = "users(id) ON DELETE CASCADE"
+_WITH_THREAD: Final = "threads(id) ON DELETE CASCADE"
+_WITH_RUN: Final = "runs(id) ON DELETE CASCADE"
+
 OUR_REFERENCES: Final[dict[str, Table]] = {
     "operations": {"user_id": "users(id) ON DELETE CASCADE"},
     "dismissed_findings": {
         "user_id": "users(id) ON DELETE CASCADE",
         "code_snapshot_id": "code_snapshots(id) ON DELETE SET NULL",
     },
+    "threads": {"user_id": _WITH_USER},
+    "messages": {"thread_id": _WITH_THREAD},
+    "runs": {"user_id": _WITH_USER, "thread_id": _WITH_THREAD},
+    "run_events": {"run_id": _WITH_RUN},
+    "interrupts": {"user_id": _WITH_USER, "thread_id": _WITH_THREAD, "run_id": _WITH_RUN},
+    "usage_records": {"user_id": _WITH_USER},
+    "usage_days": {"user_id": _WITH_USER},
 }
 
 UNIQUE_CONSTRAINTS: Final = {
@@ -283,6 +407,7 @@ UNIQUE_CONSTRAINTS: Final = {
     "idx_users_username",
     "embeddings_entity_type_entity_id_chunk_key",
     "dismissed_findings_user_id_fingerprint_key",
+    "messages_thread_id_position_key",
 }
 
 ENUMS: Final[dict[str, str]] = {

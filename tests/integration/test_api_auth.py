@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.app import create_app
@@ -35,11 +35,26 @@ def _requests() -> Iterator[tuple[str, str]]:
     yield "GET", "/v1/events"
     yield "POST", "/v1/goals/suggest"
     yield "POST", "/v1/goals/x/breakdown"
+    yield "GET", "/v1/goals/x/next"
     yield "POST", "/v1/tasks/x/validate"
     yield "POST", "/v1/feedback"
     yield "POST", "/v1/snapshots/x/dismissals"
     yield "GET", "/v1/dismissals"
     yield "DELETE", "/v1/dismissals/x"
+    yield "GET", "/v1/usage"
+    yield "GET", "/v1/threads"
+    yield "GET", "/v1/threads/x/messages"
+    for method in ("GET", "PATCH", "DELETE"):
+        yield method, "/v1/threads/x"
+    yield "POST", "/v1/runs"
+    yield "GET", "/v1/runs/x"
+    yield "GET", "/v1/runs/x/events"
+    yield "POST", "/v1/runs/x/cancel"
+    yield "GET", "/v1/interrupts/x"
+    yield "POST", "/v1/interrupts/x"
+    yield "POST", "/v1/agui"
+    yield "POST", "/v1/chat/completions"
+    yield "GET", "/v1/models"
 
 
 @pytest.mark.parametrize(("method", "path"), list(_requests()))
@@ -113,13 +128,18 @@ async def test_a_token_for_nobody_or_for_a_closed_account_is_invalid(
 
 
 async def test_an_answer_of_success_is_committed_already(ana: Learner, engine: AsyncEngine) -> None:
-    @event.listens_for(engine.sync_engine, "commit")
-    def break_off(connection: object) -> None:
-        raise RuntimeError("the commit failed")
+    refuses = (
+        "create function refuse() returns trigger language plpgsql "
+        "as $$ begin raise exception 'the commit failed'; end $$",
+        "create constraint trigger refuse after insert on goals "
+        "deferrable initially deferred for each row execute function refuse()",
+    )
+    async with engine.begin() as connection:
+        for statement in refuses:
+            await connection.execute(text(statement))
 
     response = await ana.client.post("/v1/goals", json={"title": "Se pierde"})
 
-    event.remove(engine.sync_engine, "commit", break_off)
     assert (response.status_code, response.json()["code"]) == (500, "INTERNAL")
     assert (await ana.read("/v1/goals"))["items"] == []
 

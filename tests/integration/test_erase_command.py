@@ -15,12 +15,14 @@ from sqlalchemy import Engine
 
 from api.erase import run_erase
 from api.settings import Settings
+from db.base import utc_now
 from events.lake import QUARANTINE
 from events.lake_folder import FolderLake
 from events.relay import run_relay
 from events.sink import flush
 from events.topology import DEAD_LETTER_EXCHANGE, LAKE_QUEUE
 from tests.agents import COMPLETIONS
+from tests.conversations import converse
 from tests.database import connect
 from tests.event_path import all_published, take_all
 from tests.integration.test_poison import consume_the_rest
@@ -30,6 +32,10 @@ from tools.errors import InputError, SetupError
 
 CANARY: Final = "canary7f3a"
 PATIENCE_SECONDS: Final = 60
+CONVERSATIONS: Final = {
+    *{"threads", "messages", "runs", "run_events", "interrupts", "usage_records", "usage_days"},
+    *{"checkpoints", "checkpoint_blobs", "checkpoint_writes"},
+}
 TABLES: Final = "select tablename from pg_tables where schemaname = 'public'"
 
 
@@ -94,6 +100,8 @@ async def test_an_erased_user_is_nowhere_and_another_one_keeps_everything(
     await failing.client.post("/v1/goals/suggest", json=wish)
     await asyncio.to_thread(flush, outbox, lake)
     await ana.make("goals", title=f"Más {CANARY}", criteria=["Se ve"])
+    for learner, about in ((ana, CANARY), (bruno, "Pintar")):
+        await converse(scripted.services.sessions, learner.id, about=about, at=utc_now())
     await asyncio.to_thread(run_relay, outbox, amqp_url, stop=all_published(outbox))
     waiting = [json.loads(body) for _, body in take_all(channel, LAKE_QUEUE)]
     for message in waiting:
@@ -115,10 +123,12 @@ async def test_an_erased_user_is_nowhere_and_another_one_keeps_everything(
     dead = await asyncio.to_thread(consume_the_rest, outbox, amqp_url, channel, lake=lake, dead=1)
 
     assert {"checkpoint_blobs", "embeddings", "events", "operations"} <= set(before)
+    assert set(before) >= CONVERSATIONS
     assert tables_with(database_url, *traces) == []
     assert files_with(lake, *traces) == []
     assert dead == [kept]
     assert len(await bruno.event_types()) == 4
+    assert set(tables_with(database_url, bruno.id, "Pintar")) >= CONVERSATIONS
     assert_lake_holds_every_event_once(outbox, lake.root)
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 import events.lake
 import events.lake_folder
 import events.sink
-from events.failpoints import Failpoint
+from db.failpoints import Failpoint
 from events.lake import Lake
 from events.metrics import FAMILIES
 from events.schema import schema_for

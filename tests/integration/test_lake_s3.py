@@ -19,9 +19,9 @@ from sqlalchemy import Engine
 from db import manifest
 from db.batches import Batch, BatchFile
 from db.enums import EventType
+from db.failpoints import Failpoint
 from events.compact import compact
 from events.erase import erase_user
-from events.failpoints import Failpoint
 from events.lake import (
     QUARANTINE,
     BatchTakenOver,

@@ -21,6 +21,7 @@ ADVISORY_KEY = 1_735_352_684
 TABLES = {
     *{"users", "courses", "goals", "tasks", "code_snapshots", "events", "embeddings"},
     *{"operations", "parquet_batches", "erased_events", "dismissed_findings"},
+    *{"threads", "messages", "runs", "run_events", "interrupts", "usage_records", "usage_days"},
     *{"checkpoints", "checkpoint_blobs", "checkpoint_writes", "checkpoint_migrations"},
 }
 PATIENCE = 60
@@ -88,6 +89,7 @@ def test_models_and_migrations_agree(database_url: str) -> None:
         "drop index idx_outbox_unpublished",
         "drop index idx_embeddings_vector_hnsw",
         "drop table operations",
+        "drop table usage_days",
     ],
 )
 def test_the_check_sees_a_schema_that_drifted(database_url: str, drift: str) -> None:

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from events import failpoints
-from events.failpoints import Arm, read_arms
+from db import failpoints
+from db.failpoints import Arm, read_arms
 
 COUNT_TO_THREE = """
-from events.failpoints import hit
+from db.failpoints import hit
 for number in (1, 2, 3):
     hit("sink.mid_write")
     print(number, flush=True)

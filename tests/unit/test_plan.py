@@ -3,51 +3,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.checks.plan import Plan, cover, make_plan
+from agent.checks.plan import (
+    Existing,
+    Plan,
+    accept_by_criteria,
+    cover,
+    longest_chain,
+    make_plan,
+)
 from agent.outputs import PlannedTask
-
-KEYS = st.sampled_from(["t1", "t2", "t3", "t4", "t9"])
-
-
-def planned(
-    key: str,
-    *,
-    title: str = "Escribir la prueba",
-    depends_on: list[str] | None = None,
-    serves: list[int] | None = None,
-    hours: tuple[float, float, float] = (1.0, 2.0, 3.0),
-    complexity: int = 3,
-) -> PlannedTask:
-    return PlannedTask(
-        key=key,
-        title=title,
-        description="Una tarea de prueba",
-        task_type="code",
-        serves=serves or [],
-        acceptance=["Se ve", "Se mide"],
-        depends_on=depends_on or [],
-        hours_low=hours[0],
-        hours_likely=hours[1],
-        hours_high=hours[2],
-        complexity=complexity,
-        reason="Porque sí",
-    )
-
-
-@st.composite
-def plans(draw: st.DrawFn) -> list[PlannedTask]:
-    count = draw(st.integers(1, 7))
-    return [
-        planned(
-            draw(KEYS),
-            title=f"Tarea {number}",
-            depends_on=draw(st.lists(KEYS, max_size=4)),
-            serves=draw(st.lists(st.integers(-2, 9), max_size=4)),
-            hours=draw(st.tuples(*[st.floats(-5, 1e6)] * 3)),
-            complexity=draw(st.integers(-3, 99)),
-        )
-        for number in range(count)
-    ]
+from tests.plans import planned, plans
 
 
 @given(plans(), st.integers(0, 5))
@@ -140,3 +105,72 @@ def test_the_critical_path_is_the_longest_chain_of_likely_hours() -> None:
 
 def test_an_empty_plan_has_no_critical_path() -> None:
     assert Plan((), ()).critical_path == ()
+
+
+def test_a_chain_through_a_cycle_is_measured_and_does_not_hang() -> None:
+    chain = longest_chain({"a": 1.0, "b": 2.0}, {"a": ["b"], "b": ["a", "gone"]})
+
+    assert set(chain) <= {"a", "b"}
+
+
+def test_an_edge_to_a_task_that_exists_is_kept_by_its_id() -> None:
+    tasks = [planned("t1", depends_on=["E1"]), planned("t2", title="dos", depends_on=["E2", "t1"])]
+
+    plan = make_plan(tasks, criteria=0, existing=Existing(ids={"E1": "tsk_a", "E2": "tsk_b"}))
+
+    assert [(step.depends_on, step.needs) for step in plan.steps] == [
+        ((), ("tsk_a",)),
+        ((0,), ("tsk_b",)),
+    ]
+    assert plan.repairs == ()
+
+
+def test_an_edge_to_a_task_that_waits_for_this_one_is_cut_and_said() -> None:
+    existing = Existing(ids={"E1": "tsk_a"}, behind={"tsk_a": [0]})
+
+    plan = make_plan([planned("t1", depends_on=["E1"])], criteria=0, existing=existing)
+
+    assert plan.steps[0].needs == ()
+    assert [repair.kind for repair in plan.repairs] == ["cycle"]
+
+
+def test_a_cycle_through_an_existing_task_is_cut_and_said() -> None:
+    tasks = [planned("t1", title="uno", depends_on=["E1"]), planned("t2", depends_on=["t1"])]
+    existing = Existing(ids={"E1": "tsk_a"}, behind={"tsk_a": [1]})
+
+    plan = make_plan(tasks, criteria=0, existing=existing)
+
+    assert [repair.kind for repair in plan.repairs] == ["cycle"]
+    assert [(step.depends_on, step.needs) for step in plan.steps] == [((), ()), ((0,), ())]
+
+
+def test_a_criterion_that_an_existing_task_serves_needs_no_other() -> None:
+    plan = make_plan([planned("t1", serves=[1])], criteria=2)
+
+    covered = cover(plan, ["uno", "dos"], similarity=lambda _a, _b: 0.5, served=[1])
+
+    assert covered == plan
+
+
+def test_hours_that_are_no_number_become_some_and_are_said() -> None:
+    plan = make_plan([planned("t1", hours=(1.0, float("nan"), float("inf")))], criteria=0)
+
+    step = plan.steps[0]
+    assert (step.hours_low, step.hours_likely, step.hours_high) == (1.0, 200.0, 200.0)
+    assert [repair.kind for repair in plan.repairs] == ["hours"]
+
+
+def test_a_complexity_out_of_range_is_bounded_and_said() -> None:
+    plan = make_plan([planned("t1", complexity=99)], criteria=0)
+
+    assert plan.steps[0].complexity == 10
+    assert [repair.kind for repair in plan.repairs] == ["complexity"]
+
+
+def test_a_step_that_says_one_thing_twice_is_accepted_by_the_goals_criterion_too() -> None:
+    task = planned("t1", serves=[1]).model_copy(update={"acceptance": ["Se ve", "Se ve"]})
+
+    plan = accept_by_criteria(make_plan([task], criteria=1), ["Hay login"])
+
+    assert plan.steps[0].acceptance == ("Se ve", "Hay login")
+    assert [repair.kind for repair in plan.repairs] == ["acceptance"]

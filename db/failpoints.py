@@ -8,7 +8,7 @@ import os
 import signal
 from collections import Counter
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal, cast, get_args
 
 Failpoint = Literal[
     "sink.batch_frozen",
@@ -28,7 +28,27 @@ Failpoint = Literal[
     "compact.swapped",
     "compact.before_delete",
     "erase.rows_gone",
+    "agent.load",
+    "agent.load.done",
+    "agent.route",
+    "agent.converse",
+    "agent.converse.done",
+    "agent.call_tools",
+    "agent.call_tools.done",
+    "agent.retrieve",
+    "agent.suggest_goals",
+    "agent.suggest_goals.done",
+    "agent.check",
+    "agent.check.done",
+    "agent.propose",
+    "agent.propose.done",
+    "agent.review",
+    "agent.persist",
+    "agent.persist.done",
+    "run.before_end",
+    "run.ended",
 ]
+"""`agent.load` is the begin of the graph's node `load`, `agent.load.done` what it did behind it."""
 
 FAILPOINTS: Final[tuple[Failpoint, ...]] = get_args(Failpoint)
 
@@ -57,6 +77,12 @@ def read_arms(specification: str) -> dict[str, Arm]:
 
 ARMED: Final = read_arms(os.environ.get("GOALS_FAILPOINTS", ""))
 _hits: Final[Counter[str]] = Counter()
+
+
+def hit_if_named(point: str) -> None:
+    """Do as `hit` for a name that is made at run time and may be no failpoint."""
+    if point in ARMED:
+        hit(cast("Failpoint", point))
 
 
 def hit(point: Failpoint) -> None:

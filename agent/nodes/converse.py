@@ -1,0 +1,195 @@
+"""Conversation: the model talks, searches, and may hand over to a job that proposes.
+
+It writes nothing: what is proposed goes to the user's review like every reviewed draft.
+"""
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from langgraph.runtime import Runtime
+
+from agent.chat_tools import CALLS_AT_ONCE, call_tool, tool_definitions
+from agent.context import AgentContext
+from agent.disarm import disarm
+from agent.job import added
+from agent.prompts import load_prompt
+from agent.sources import dashed, new_fence
+from agent.state import AgentState, Json
+from agent.stream import TextDelta, TextEnded, TextStarted, ToolAnswered, ToolCalled
+from agent.talk import Call, Spoken, talk
+from agent.token_budget import cut, estimate_tokens
+from db.base import new_id
+from db.threads import Messages
+from tools.context import ToolContext
+from tools.errors import StepLimit
+from tools.goals import list_goals
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
+ROUNDS: Final = 6
+HISTORY_MESSAGES: Final = 40
+HISTORY_TOKENS: Final = 3_000
+LATEST_GOALS: Final = 15
+REPLY_TOKENS: Final = 700
+
+Context = Runtime[AgentContext]
+
+
+async def load(tools: ToolContext, request: Json) -> Json:
+    """Read what was said in the thread before this message, and the latest goals."""
+    said = await Messages(tools.session, tools.user_id).of_thread(
+        request["thread_id"], limit=HISTORY_MESSAGES
+    )
+    goals = await list_goals(tools, limit=LATEST_GOALS)
+    return {
+        "history": [
+            {"role": message.role, "content": message.content}
+            for message in said
+            if message.id != request["message_id"]
+        ],
+        "goals": [
+            {"id": goal.id, "title": goal.title, "status": goal.status.value}
+            for goal in goals.items
+        ],
+    }
+
+
+async def converse(state: AgentState, runtime: Context) -> AgentState:
+    """Let the model have its turn; its words go out as they come.
+
+    Raises StepLimit where it has had too many, and the model errors of `agent.talk.talk`.
+    """
+    context, emit = runtime.context, runtime.stream_writer
+    if state["rounds"] >= ROUNDS:
+        raise StepLimit(f"the model called tools {ROUNDS} times and did not come to an end")
+    context.require_budget()
+    message_id = new_id("msg")
+    begun = False
+
+    def on_text(text: str) -> None:
+        nonlocal begun
+        if not begun:
+            begun = True
+            emit(TextStarted(message_id=message_id))
+        emit(TextDelta(message_id=message_id, text=text))
+
+    spoken = await talk(
+        context.chat,
+        _prompt(state),
+        tools=tool_definitions(),
+        max_tokens=REPLY_TOKENS,
+        deadline=context.limits.call_seconds,
+        on_text=on_text,
+    )
+    context.meter.add(spoken.usage)
+    if begun:
+        emit(TextEnded(message_id=message_id))
+    return AgentState(
+        messages=[*state["messages"], _as_message(message_id, spoken)],
+        rounds=state["rounds"] + 1,
+        tokens=added(state["tokens"], spoken.usage),
+    )
+
+
+async def call_tools(state: AgentState, runtime: Context) -> AgentState:
+    """Answer the model's calls; the first proposal that holds takes the run over."""
+    context, emit = runtime.context, runtime.stream_writer
+    calls = [Call(**call) for call in state["messages"][-1]["calls"]]
+    answers: list[Json] = []
+    change = AgentState()
+    for number, call in enumerate(calls):
+        emit(ToolCalled(call_id=call.id, name=call.name, arguments=call.arguments or {}))
+        if number >= CALLS_AT_ONCE or change:
+            content, failed = _NOT_NOW, True
+        else:
+            told = await call_tool(context, call, language=state["language"])
+            content, failed = told.content, told.failed
+            if told.job is not None and told.request is not None:
+                change = AgentState(job=told.job, request=told.request)
+        emit(ToolAnswered(call_id=call.id, content=content, failed=failed))
+        answers.append({"role": "tool", "content": content, "call_id": call.id})
+    change["messages"] = [*state["messages"], *answers]
+    return change
+
+
+def after_converse(state: AgentState) -> str:
+    """Go on to the tools, or end: the model has said what it had to say."""
+    return "call_tools" if state["messages"][-1]["calls"] else "__end__"
+
+
+def after_tools(state: AgentState) -> str:
+    """Go back to the model, or to the job that it has proposed."""
+    return "converse" if state["job"] == "converse" else "load"
+
+
+def spoken_text(state: AgentState) -> str:
+    """Return all that the assistant has said in this run."""
+    said = (one["content"] for one in state["messages"] if one["role"] == "assistant")
+    return "\n\n".join(text for text in said if text)
+
+
+def service_message(text: str) -> tuple[Json, list[TextStarted | TextDelta | TextEnded]]:
+    """Return a message that the service itself says, for the state and for the stream."""
+    message_id = new_id("msg")
+    events: list[TextStarted | TextDelta | TextEnded] = [
+        TextStarted(message_id=message_id),
+        TextDelta(message_id=message_id, text=text),
+        TextEnded(message_id=message_id),
+    ]
+    return {"role": "assistant", "id": message_id, "content": text, "calls": []}, events
+
+
+_NOT_NOW: Final = json.dumps(
+    {"error": {"code": "TOO_MANY_CALLS", "detail": "not called: one proposal, eight calls at once"}}
+)
+
+
+def _as_message(message_id: str, spoken: Spoken) -> Json:
+    return {
+        "role": "assistant",
+        "id": message_id,
+        "content": spoken.text,
+        "calls": [vars(call) for call in spoken.calls],
+    }
+
+
+def _prompt(state: AgentState) -> "list[BaseMessage]":
+    """Return the messages for the model: our instructions, the thread, and this run so far."""
+    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+
+    goals = dashed(
+        disarm(f"{goal['id']} ({goal['status']}): {goal['title']}")
+        for goal in state["subject"]["goals"]
+    )
+    prompt = load_prompt("converse", state["language"])
+    messages: list[BaseMessage] = [
+        SystemMessage(prompt.system.substitute(fence=new_fence(), goals=goals))
+    ]
+    for said in _recent(state["subject"]["history"]):
+        kind = AIMessage if said["role"] == "assistant" else HumanMessage
+        messages.append(kind(disarm(said["content"])))
+    messages.append(HumanMessage(disarm(state["request"]["message"])))
+    for said in state["messages"]:
+        if said["role"] == "tool":
+            messages.append(ToolMessage(said["content"], tool_call_id=said["call_id"]))
+            continue
+        calls = [
+            {"type": "tool_call", "id": c["id"], "name": c["name"], "args": c["arguments"] or {}}
+            for c in said["calls"]
+        ]
+        messages.append(AIMessage(said["content"], tool_calls=calls))
+    return messages
+
+
+def _recent(history: list[Json]) -> list[Json]:
+    """Return the newest messages that fit; the oldest of them may lose its end."""
+    left = HISTORY_TOKENS
+    kept: list[Json] = []
+    for said in reversed(history):
+        if left <= 0:
+            break
+        text = cut(said["content"], left)
+        left -= estimate_tokens(text)
+        kept.append({**said, "content": text})
+    return kept[::-1]

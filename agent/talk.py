@@ -1,0 +1,164 @@
+"""Let a chat model talk: its words as they come, and the tools that it calls."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from agent.answers import Usage, raise_as_ours
+from agent.models import ChatModel
+from agent.state import Json
+from db.base import new_id
+from tools.errors import GoalsError, ModelRefused, ModelTimeout, ModelTruncated
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessageChunk, BaseMessage
+
+FINISHED: Final = frozenset({"stop", "tool_calls"})
+MAX_CALLS: Final = 50
+_WRITTEN_CALL: Final = re.compile(r"\s*(?:<tool_call>\s*|```(?:json)?\s*)?(?=\{)")
+_MAY_BECOME_A_CALL: Final = re.compile(
+    r"\s*(?:`{0,3}|```(?:j|js|jso|json)?\s*|<[tool_call>]*\s*)\Z"
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool that the model wants; `arguments` is None where they are no JSON object."""
+
+    id: str
+    name: str
+    arguments: Json | None
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What the model said in one turn, whole."""
+
+    text: str
+    calls: tuple[Call, ...]
+    usage: Usage
+
+
+async def talk(
+    chat: ChatModel,
+    messages: "Sequence[BaseMessage]",
+    *,
+    tools: Sequence[Json],
+    max_tokens: int,
+    deadline: float,
+    on_text: Callable[[str], None],
+) -> Spoken:
+    """Return one turn of the model; `on_text` gets each piece of its text at once.
+
+    `tools` are OpenAI's function definitions. A model that writes its call as JSON text, as small
+    ones do, has called: such text is kept from `on_text`. Raises ModelTimeout, ModelUnavailable,
+    ModelTruncated, ModelRefused or ModelBadOutput; what was said until then is void.
+    """
+    bound = chat.model.bind(
+        max_tokens=max_tokens,
+        tools=list(tools),
+        stream_usage=True,
+        **({"extra_body": dict(chat.body)} if chat.body else {}),
+    )
+    held = _HeldBack(on_text, names=frozenset(tool["function"]["name"] for tool in tools))
+    whole: AIMessageChunk | None = None
+    try:
+        async with asyncio.timeout(deadline):
+            async for chunk in bound.astream(list(messages)):
+                piece: Any = chunk
+                whole = piece if whole is None else whole + piece
+                if piece.text:
+                    held.add(piece.text)
+    except TimeoutError as error:
+        raise ModelTimeout(f"the model {chat.name} did not finish in {deadline:.0f} s") from error
+    except GoalsError:
+        raise
+    except Exception as error:
+        raise_as_ours(error, chat.name)
+    _require_whole(whole, chat.name)
+    assert whole is not None
+    written = held.finish()
+    counted = whole.usage_metadata
+    return Spoken(
+        text="" if written else whole.text,
+        calls=(written,) if written else _calls(whole),
+        usage=Usage(
+            input_tokens=counted["input_tokens"] if counted else 0,
+            output_tokens=counted["output_tokens"] if counted else 0,
+        ),
+    )
+
+
+def _require_whole(message: "AIMessageChunk | None", name: str) -> None:
+    if message is None:
+        raise ModelTruncated(f"the answer of {name} was cut before it began")
+    reason = message.response_metadata.get("finish_reason")
+    if message.additional_kwargs.get("refusal") or reason == "content_filter":
+        raise ModelRefused(f"the model {name} declined to answer")
+    if reason not in FINISHED:
+        raise ModelTruncated(
+            f"the answer of {name} was cut before its end (finish_reason: {reason})"
+        )
+
+
+def _calls(message: "AIMessageChunk") -> tuple[Call, ...]:
+    """Return the calls, their arguments read strictly: langchain completes what was cut."""
+    return tuple(
+        Call(one["id"] or new_id("run"), one["name"] or "", _object(one["args"]))
+        for one in message.tool_call_chunks[:MAX_CALLS]
+    )
+
+
+def _object(text: str | None) -> Json | None:
+    try:
+        value = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+class _HeldBack:
+    """Passes text on, but for what may turn out to be a call of a tool."""
+
+    def __init__(self, pass_on: Callable[[str], None], *, names: frozenset[str]) -> None:
+        self._pass_on = pass_on
+        self._names = names
+        self._kept: str | None = ""
+
+    def add(self, text: str) -> None:
+        if self._kept is None:
+            self._pass_on(text)
+            return
+        self._kept += text
+        if not (_WRITTEN_CALL.match(self._kept) or _MAY_BECOME_A_CALL.match(self._kept)):
+            self._release()
+
+    def finish(self) -> Call | None:
+        """Return the call that the text was; else pass on what is left of it."""
+        call = read_written_call(self._kept, self._names) if self._kept else None
+        if call is None:
+            self._release()
+        return call
+
+    def _release(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept:
+            self._pass_on(kept)
+
+
+def read_written_call(text: str, names: frozenset[str]) -> Call | None:
+    """Return the call of one of the tools `names` that `text` begins with as JSON, or None."""
+    start = _WRITTEN_CALL.match(text)
+    if start is None:
+        return None
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text, start.end())
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict) or value.get("name") not in names:
+        return None
+    arguments = value.get("arguments", value.get("parameters", {}))
+    return Call(new_id("run"), value["name"], arguments if isinstance(arguments, dict) else None)

@@ -1,0 +1,89 @@
+"""What the service itself says in a conversation: of a draft, and of what was written.
+
+Made from the draft and from the rows as they were stored, never from the model's words.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from agent.state import Json
+from agent.words import Language
+
+_WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
+    "es": {
+        "suggest_goals": "Propongo estas metas:",
+        "break_down_goal": "Propongo este plan de tareas:",
+        "change_status": "Propongo este cambio:",
+        "nothing": "No hay nada nuevo que proponer.",
+        "add": "{key}. {title}",
+        "change": "{key}. (cambia) {title}",
+        "remove": "{key}. (se quita) {title}",
+        "ask": "Nada está guardado todavía. Acepta, edita o rechaza cada punto:",
+        "accept": "/accept {id} all",
+        "dropped": "Descartada por repetir «{repeats}»: {title}",
+        "written_goals": "Metas guardadas: {titles}.",
+        "written_tasks": "Tareas añadidas: {added}; cambiadas: {changed}; quitadas: {removed}.",
+        "written_status": "«{title}» pasa de {before} a {after}.",
+        "written_nothing": "No se guardó nada.",
+    },
+    "en": {
+        "suggest_goals": "I propose these goals:",
+        "break_down_goal": "I propose this plan of tasks:",
+        "change_status": "I propose this change:",
+        "nothing": "There is nothing new to propose.",
+        "add": "{key}. {title}",
+        "change": "{key}. (changes) {title}",
+        "remove": "{key}. (is removed) {title}",
+        "ask": "Nothing is saved yet. Accept, edit or reject each item:",
+        "accept": "/accept {id} all",
+        "dropped": "Left out because it repeats “{repeats}”: {title}",
+        "written_goals": "Goals saved: {titles}.",
+        "written_tasks": "Tasks added: {added}; changed: {changed}; removed: {removed}.",
+        "written_status": "“{title}” goes from {before} to {after}.",
+        "written_nothing": "Nothing was saved.",
+    },
+}
+
+
+def tell_proposal(language: Language, job: str, proposal: Json) -> str:
+    """Return a draft as a list that a person can decide on, with the command that accepts it."""
+    words = _WORDS[language]
+    lines = [words[job]]
+    for item in proposal["items"]:
+        lines += [words[item["action"]].format(**item), *_details(item)]
+    lines += [words["dropped"].format(**one) for one in proposal["dropped"] if one["repeats"]]
+    lines += ["", words["ask"], words["accept"].format(id=proposal["interrupt_id"])]
+    return "\n".join(lines)
+
+
+def _details(item: Json) -> list[str]:
+    """Return what there is to know of an item before one decides on it, a line each."""
+    fields = item["fields"]
+    told = [item.get("why") if item["kind"] == "goal" else fields.get("description")]
+    told += [f"- {criterion}" for criterion in fields.get("criteria") or ()]
+    if fields.get("estimated_hours"):
+        told.append(f"- {fields['estimated_hours']:g} h")
+    if item["kind"] == "status":
+        told.append(f"- {item['before']} → {fields['status']}")
+    return [f"   {line}" for line in told if line]
+
+
+def tell_result(language: Language, job: str, result: Json) -> str:
+    """Return what was written, as the rows have it."""
+    words = _WORDS[language]
+    if job == "suggest_goals":
+        titles = _listed([one["goal"]["title"] for one in result["suggestions"]])
+        return words["written_goals"].format(titles=titles) if titles else words["written_nothing"]
+    if job == "break_down_goal":
+        diff = result["diff"]
+        counts = {name: len(diff[name]) for name in ("added", "changed", "removed")}
+        if not any(counts.values()):
+            return words["written_nothing"]
+        return words["written_tasks"].format(**counts)
+    if result.get("before") == result.get("after"):
+        return words["written_nothing"]
+    return words["written_status"].format(**result)
+
+
+def _listed(titles: Sequence[str]) -> str:
+    return ", ".join(f"“{title}”" for title in titles)

@@ -1,0 +1,212 @@
+"""The chat endpoint, as existing chat clients speak: AG-UI 1.0 and OpenAI's chat completions."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from ag_ui.core import RunAgentInput
+from fastapi import Header, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+
+from agent.commands import read_command
+from api.deps import CurrentUser, make_router
+from api.problems import problems
+from api.routes.agent import Key
+from api.routes.runs import CODES, find_hub, wait_for_end
+from api.run_schemas import MAX_MESSAGE, DecisionsIn
+from api.runs.hub import RunHub
+from api.wires.agui import AguiEncoder
+from api.wires.openai import (
+    ChunkEncoder,
+    CompletionIn,
+    Turn,
+    as_completion,
+    models_list,
+    read_turn,
+)
+from api.wires.openai_route import OpenAIRoute
+from api.wires.sse import stream
+from tools.errors import InputError, RunActive
+from tools.runs import Begun, Said, find_repeated, find_thread, own_run_id, own_thread_id
+
+REPEATED_WITHIN: Final = timedelta(minutes=15)
+MADE_AT: Final = 1_767_225_600
+"""Since when our model is listed: a constant, for clients that show it."""
+STREAMS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "Server-sent events", "content": {"text/event-stream": {}}},
+    **problems(404, 409, 413, 429, codes=CODES),
+}
+
+router = make_router("/v1", tag="chat")
+openai_router = make_router("/v1", tag="chat", route_class=OpenAIRoute)
+
+
+@router.post("/agui", response_class=Response, responses=STREAMS)
+async def run_agui(body: RunAgentInput, user_id: CurrentUser, request: Request) -> Response:
+    """Speak AG-UI 1.0: the last user message, or the answer to an interrupt.
+
+    The same `runId` again listens to the same run. The plan is in the state, under `plan`.
+    """
+    hub = find_hub(request)
+    thread_id = _thread_id(user_id, body.thread_id)
+    run_id = own_run_id(user_id, f"{thread_id}\0{body.run_id}")
+    if body.resume:
+        begun = await _resume(hub, user_id, body, run_id=run_id)
+    else:
+        message, history = _last_message(body)
+        begun = await hub.talk(
+            user_id, message=message, run_id=run_id, thread_id=thread_id, history=history
+        )
+    encoder = AguiEncoder(thread_id=body.thread_id, run_id=body.run_id)
+    return stream(hub.follow(user_id, begun.run.id), encoder, headers=_ids(begun))
+
+
+@openai_router.get("/models")
+async def list_models(user_id: CurrentUser) -> dict[str, Any]:
+    """List the one model that there is, as OpenAI's clients expect."""
+    return models_list(MADE_AT)
+
+
+@openai_router.post("/chat/completions", response_class=Response, responses=STREAMS)
+async def complete_chat(
+    body: CompletionIn,
+    user_id: CurrentUser,
+    request: Request,
+    key: Key = None,
+    retries: Annotated[
+        int, Header(alias="X-Stainless-Retry-Count", ge=0, le=1_000, include_in_schema=False)
+    ] = 0,
+) -> Response:
+    """Speak OpenAI's chat completions, streamed or not; what is proposed waits for your decision.
+
+    Decide with a message such as `/accept int_… g1 g2`; a client that declares a tool
+    `review_plan` gets the question as a call of it, and answers as that tool.
+    """
+    hub = find_hub(request)
+    turn = read_turn(body)
+    begun = await _begin(hub, user_id, body, turn, key=key, is_retry=retries > 0)
+    run, created = begun.run, int(begun.run.created_at.timestamp())
+    if body.stream:
+        encoder = ChunkEncoder(body, run_id=run.id, created=created)
+        return stream(hub.follow(user_id, run.id), encoder, headers=_ids(begun))
+    end = await wait_for_end(hub, user_id, run.id)
+    answer = as_completion(body, end, run_id=run.id, created=created)
+    return JSONResponse(answer, headers=_ids(begun))
+
+
+async def _begin(
+    hub: RunHub, user_id: str, asked: CompletionIn, turn: Turn, *, key: str | None, is_retry: bool
+) -> Begun:
+    run_id = None if key is None else own_run_id(user_id, key)
+    if turn.answers is not None:
+        return await _decide(hub, user_id, turn.answers, turn.message, run_id=run_id)
+    command = read_command(turn.message)
+    if command is not None:
+        return await hub.decide(
+            user_id,
+            command.interrupt_id,
+            command.decisions,
+            rest=command.rest,
+            run_id=run_id,
+            message=turn.message,
+        )
+    if is_retry and run_id is None:
+        async with hub.services.open_tools(user_id) as tools:
+            since = tools.now - REPEATED_WITHIN
+            run = await find_repeated(
+                tools, message=turn.message, history=turn.history, since=since
+            )
+        if run is not None:
+            return Begun(run, is_new=False)
+    named = (asked.metadata or {}).get("thread_id")
+    thread_id: str | None
+    if isinstance(named, str) and named:
+        thread_id = _thread_id(user_id, named)
+    else:
+        async with hub.services.open_tools(user_id) as tools:
+            thread_id = await find_thread(tools, turn.history)
+    try:
+        return await hub.talk(
+            user_id,
+            message=turn.message,
+            run_id=run_id,
+            thread_id=thread_id,
+            history=turn.history,
+        )
+    except RunActive:
+        if named is not None:
+            raise
+        # Another conversation that began with the same words: this one gets a thread of its own.
+        return await hub.talk(user_id, message=turn.message, run_id=run_id, history=turn.history)
+
+
+async def _resume(hub: RunHub, user_id: str, body: RunAgentInput, *, run_id: str) -> Begun:
+    entries = body.resume or []
+    if len(entries) != 1:
+        raise InputError("resume names one interrupt at a time")
+    entry = entries[0]
+    if entry.status == "cancelled":
+        return await hub.decide(user_id, entry.interrupt_id[:36], {}, rest="reject", run_id=run_id)
+    decisions = _decisions(entry.payload)
+    return await hub.decide(
+        user_id,
+        entry.interrupt_id[:36],
+        decisions.by_key(),
+        rest=decisions.rest,
+        run_id=run_id,
+    )
+
+
+async def _decide(
+    hub: RunHub, user_id: str, interrupt_id: str, answer: str, *, run_id: str | None
+) -> Begun:
+    try:
+        decisions = DecisionsIn.model_validate_json(answer)
+    except ValidationError as error:
+        raise _not_decisions(error) from error
+    return await hub.decide(
+        user_id, interrupt_id, decisions.by_key(), rest=decisions.rest, run_id=run_id
+    )
+
+
+def _decisions(payload: Any) -> DecisionsIn:
+    try:
+        return DecisionsIn.model_validate(payload)
+    except ValidationError as error:
+        raise _not_decisions(error) from error
+
+
+def _not_decisions(error: ValidationError) -> InputError:
+    [first, *_] = error.errors(include_input=False, include_url=False)
+    where = ".".join(str(part) for part in first["loc"])[:80]
+    return InputError(f"the answer is not decisions on the items: {where} {first['msg']}")
+
+
+def _last_message(body: RunAgentInput) -> tuple[str, list[Said]]:
+    """Return the user's new message and what was said before it."""
+    said = [
+        Said(message.role, _text(message.content))
+        for message in body.messages
+        if message.role in {"user", "assistant"}
+    ]
+    if not said or said[-1].role != "user" or not said[-1].content.strip():
+        raise InputError("the last message must be the user's and have a text")
+    if len(said[-1].content) > MAX_MESSAGE:
+        raise InputError(f"a message has at most {MAX_MESSAGE:,} characters", code="TOO_LARGE")
+    return said[-1].content, [one for one in said[:-1] if one.content.strip()]
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, list):
+        return "".join(part.text for part in content if part.type == "text")
+    return content or ""
+
+
+def _thread_id(user_id: str, named: str) -> str:
+    """Return our id of a thread: one of ours, or what the client calls by a name of its own."""
+    is_ours = named.startswith("thr_") and len(named) == len("thr_") + 32
+    return named if is_ours else own_thread_id(user_id, named)
+
+
+def _ids(begun: Begun) -> dict[str, str]:
+    return {"X-Run-Id": begun.run.id, "X-Thread-Id": begun.run.thread_id or ""}

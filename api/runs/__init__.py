@@ -1,0 +1,1 @@
+"""Runs that outlive their connections: begun here, their events stored, then sent."""

@@ -1,0 +1,331 @@
+"""Runs of this process: begun, told of, cancelled, ended, and those of stopped processes taken up.
+
+A run belongs to nobody's connection. Whoever holds its lease works on it; who finds a lease that is
+over begins the run again, which writes nothing twice (`agent/run.py`).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+
+from agent.review import Action, Decisions, as_json, complete
+from agent.run import require_possible
+from agent.stream import ENDS, Gap
+from api.runs.log import EventLog, Live, Stored
+from api.runs.work import Work, work_on
+from db.base import new_id
+from db.conversation_models import Interrupt, Run
+from db.engine import UNAVAILABLE, make_log_engine
+from db.run_events import NOTHING_TOLD, ToldBefore, events_after, told_before
+from db.runs import Runs, claim_expired, renew_leases
+from tools.runs import Begun, Lease, Said, begin_decision, begin_talk, get_question, get_run
+
+if TYPE_CHECKING:
+    from api.bootstrap import Services
+
+log = structlog.get_logger(__name__)
+RENEWALS_A_LEASE: Final = 5
+HEARTBEAT_SECONDS: Final = 10.0
+POLL_SECONDS: Final = 0.25
+TAKEN_AT_ONCE: Final = 20
+PAGE: Final = 1_000
+
+
+@dataclass(frozen=True)
+class _Task:
+    work: Work
+    task: "asyncio.Task[None]"
+
+    def cancel(self) -> None:
+        """Cancel the run as its user wants; one that is ending ends as it would."""
+        if not self.work.ending:
+            self.work.cancelled = True
+            self.task.cancel()
+
+
+@dataclass
+class RunHub:
+    """All runs of one process; open it with `open_hub`."""
+
+    services: "Services"
+    log: EventLog
+    worker: str = field(default_factory=lambda: new_id("run"))
+    _tasks: dict[str, _Task] = field(default_factory=dict)
+
+    @property
+    def active(self) -> int:
+        """Return the number of runs that this process works on."""
+        return len(self._tasks)
+
+    def lease(self) -> Lease:
+        """Return a lease that begins now."""
+        seconds = self.services.settings.run_lease
+        return Lease(self.worker, self.services.now() + timedelta(seconds=seconds))
+
+    async def talk(
+        self,
+        user_id: str,
+        *,
+        message: str,
+        language: str | None = None,
+        run_id: str | None = None,
+        thread_id: str | None = None,
+        must_exist: bool = False,
+        history: Sequence[Said] = (),
+    ) -> Begun:
+        """Begin a run with what the user says: see `tools.runs.begin_talk`."""
+
+        async def begin() -> Begun:
+            async with self.services.open_tools(user_id) as tools:
+                return await begin_talk(
+                    tools,
+                    message=message,
+                    language=language,
+                    lease=self.lease(),
+                    run_id=run_id,
+                    thread_id=thread_id,
+                    must_exist=must_exist,
+                    history=history,
+                )
+
+        try:
+            begun = await begin()
+        except IntegrityError:  # the same new thread or run was begun at this very moment
+            begun = await begin()
+        if begun.is_new:
+            self._begin(begun.run)
+        return begun
+
+    async def decide(
+        self,
+        user_id: str,
+        interrupt_id: str,
+        decided: Decisions,
+        *,
+        rest: Action | None = None,
+        run_id: str | None = None,
+        message: str | None = None,
+    ) -> Begun:
+        """Answer a question and begin the run that does what was decided.
+
+        Raises NotFound, InputError, InterruptStale or RunActive; then nothing has changed.
+        """
+        async with self.services.open_tools(user_id) as tools:
+            question = await get_question(tools, interrupt_id)
+            decisions = complete(question.items, decided, rest=rest)
+            require_possible(question.kind, question.draft or {}, decisions)
+            begun = await begin_decision(
+                tools,
+                question,
+                decisions=as_json(decisions),
+                lease=self.lease(),
+                run_id=run_id,
+                message=message,
+            )
+        if begun.is_new:
+            self._begin(begun.run, question=question)
+        return begun
+
+    async def cancel(self, user_id: str, run_id: str) -> Run:
+        """Cancel a run, wherever it is worked on, and return it as it is now. Raises NotFound."""
+        async with self.services.open_tools(user_id) as tools:
+            await get_run(tools, run_id)
+            runs = Runs(tools.session, user_id)
+            if not await runs.request_cancel(run_id):
+                await runs.cancel_waiting(run_id, at=tools.now)
+        mine = self._tasks.get(run_id)
+        if mine is not None:
+            mine.cancel()
+            await asyncio.wait([mine.task])
+        async with self.services.open_tools(user_id) as tools:
+            return await get_run(tools, run_id)
+
+    async def follow(
+        self, user_id: str, run_id: str, *, after: int = 0
+    ) -> AsyncIterator[Stored | None]:
+        """Yield the run's events behind number `after`, to its end; None is a heartbeat.
+
+        Events that are gone are announced by a gap. The run must be the user's.
+        """
+        seen = after
+        while True:
+            mine = self._tasks.get(run_id)
+            if mine is not None and seen + 1 >= mine.work.live.first_seq:
+                async for event in _follow_live(mine.work.live, seen):
+                    if event is not None:
+                        seen = event.seq
+                    yield event
+                    if event is not None and event.type in ENDS:
+                        return
+                continue
+            async for event in self._follow_stored(user_id, run_id, seen):
+                if event is None:
+                    yield None
+                    break
+                seen = event.seq
+                yield event
+                if event.type in ENDS:
+                    return
+            else:
+                return
+
+    async def _follow_stored(
+        self, user_id: str, run_id: str, seen: int
+    ) -> AsyncIterator[Stored | None]:
+        """Yield what is stored; None where the run goes on somewhere, nothing where it is over."""
+        waited = 0.0
+        while True:
+            async with self.services.open_tools(user_id) as tools:
+                run = await get_run(tools, run_id)
+                found = await events_after(
+                    tools.session, user_id=user_id, run_id=run_id, seq=seen, limit=PAGE
+                )
+            for event in found:
+                if event.seq > seen + 1:
+                    gap = Gap(first=seen + 1, last=event.seq - 1)
+                    yield Stored(event.seq - 1, gap.type, gap.model_dump_json())
+                yield Stored(event.seq, event.type, event.data)
+                seen = event.seq
+            if found:
+                continue
+            if run.state != "running":
+                return
+            if run_id in self._tasks:
+                yield None
+                return
+            await asyncio.sleep(POLL_SECONDS)
+            waited += POLL_SECONDS
+            if waited >= HEARTBEAT_SECONDS:
+                yield None
+                return
+
+    def _begin(
+        self, run: Run, *, question: Interrupt | None = None, told: ToldBefore = NOTHING_TOLD
+    ) -> None:
+        work = Work(
+            run=run,
+            user_id=run.user_id,
+            live=Live(run.id, told.next_seq),
+            worker=self.worker,
+            question=question,
+            attempt=told.attempts + 1,
+            cancelled=run.cancel_requested,
+        )
+        task = asyncio.create_task(self._work(work), name=run.id)
+        self._tasks[run.id] = _Task(work, task)
+
+    async def _work(self, work: Work) -> None:
+        try:
+            await work_on(work, services=self.services, log=self.log)
+        except asyncio.CancelledError:
+            pass
+        except Exception:
+            log.exception("run.lost", run_id=work.run.id)
+        finally:
+            self._tasks.pop(work.run.id, None)
+            work.live.over = True
+            work.live.wake()
+
+    async def keep(self) -> None:
+        """Hold the leases of the runs here, and take up what nobody holds, until cancelled."""
+        while True:
+            try:
+                await self._renew()
+                await self.take_over()
+            except UNAVAILABLE as error:
+                log.warning("runs.database", reason=type(error).__name__)
+            except Exception:  # one odd run must not cost the others their leases
+                log.exception("runs.keep")
+            await asyncio.sleep(self.services.settings.run_lease / RENEWALS_A_LEASE)
+
+    async def _renew(self) -> None:
+        if not self._tasks:
+            return
+        async with self.services.sessions.begin() as session:
+            cancelled = await renew_leases(
+                session, worker=self.worker, run_ids=list(self._tasks), until=self.lease().until
+            )
+        for run_id in cancelled:
+            mine = self._tasks.get(run_id)
+            if mine is not None:
+                mine.cancel()
+
+    async def take_over(self) -> int:
+        """Begin again the runs whose process has gone; return how many."""
+        async with self.services.sessions.begin() as session:
+            runs = await claim_expired(
+                session,
+                now=self.services.now(),
+                worker=self.worker,
+                lease_until=self.lease().until,
+                limit=TAKEN_AT_ONCE,
+            )
+            found = [(run, await told_before(session, run.id)) for run in runs]
+        for run, told in found:
+            if run.id in self._tasks:  # this process stood still longer than its lease
+                continue
+            log.warning("run.taken_over", run_id=run.id, attempt=told.attempts + 1)
+            question = None
+            if "interrupt_id" in run.request:
+                async with self.services.open_tools(run.user_id) as tools:
+                    question = await get_question(tools, run.request["interrupt_id"])
+            self._begin(run, question=question, told=told)
+        return len(found)
+
+    async def close(self) -> None:
+        """Stop all runs here and hand them back, so that another process takes them up at once."""
+        tasks = list(self._tasks.values())
+        for one in tasks:
+            if not one.work.ending:
+                one.task.cancel()
+        if not tasks:
+            return
+        await asyncio.wait([one.task for one in tasks])
+        with contextlib.suppress(*UNAVAILABLE):
+            async with self.services.sessions.begin() as session:
+                await renew_leases(
+                    session,
+                    worker=self.worker,
+                    run_ids=[one.work.run.id for one in tasks],
+                    until=self.services.now(),
+                )
+
+
+async def _follow_live(live: Live, seen: int) -> AsyncIterator[Stored | None]:
+    """Yield what a run of this process has shown and shows; ends where no more comes from here."""
+    at = seen + 1 - live.first_seq
+    while True:
+        changed = live.changed
+        while at < len(live.events):
+            yield live.events[at]
+            at += 1
+        if live.over:
+            return
+        try:
+            async with asyncio.timeout(HEARTBEAT_SECONDS):
+                await changed.wait()
+        except TimeoutError:
+            yield None
+
+
+@contextlib.asynccontextmanager
+async def open_hub(services: "Services") -> AsyncIterator[RunHub]:
+    """Yield the hub of this process, at work until the end of the block."""
+    engine = make_log_engine(services.database_url)
+    hub = RunHub(services, EventLog(engine))
+    writing = asyncio.create_task(hub.log.run(), name="run-events")
+    keeping = asyncio.create_task(hub.keep(), name="run-leases")
+    try:
+        yield hub
+    finally:
+        keeping.cancel()
+        await hub.close()
+        writing.cancel()
+        await asyncio.wait([keeping, writing])
+        await engine.dispose()

@@ -1,0 +1,31 @@
+"""The columns that many tables have."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, String, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.base import ID_LENGTH, IdPrefix, UTCDateTime, new_id
+
+JsonObject = dict[str, Any]
+
+
+def primary_key(prefix: IdPrefix) -> Mapped[str]:
+    """Return the column of a row's id, which is made for a row that has none."""
+    return mapped_column(String(ID_LENGTH), primary_key=True, default=lambda: new_id(prefix))
+
+
+def moment_of_creation() -> Mapped[datetime]:
+    """Return a column for a moment (UTC) that is the present one where none is given."""
+    return mapped_column(UTCDateTime, server_default=func.current_timestamp())
+
+
+def reference(target: str, *, ondelete: str) -> Mapped[str | None]:
+    """Return a foreign key to `target`'s id that may be NULL."""
+    return mapped_column(String(ID_LENGTH), ForeignKey(f"{target}.id", ondelete=ondelete))
+
+
+def owned_by(target: str) -> Mapped[str]:
+    """Return a foreign key to the row of `target` that this one goes with."""
+    return mapped_column(String(ID_LENGTH), ForeignKey(f"{target}.id", ondelete="CASCADE"))

@@ -1,0 +1,92 @@
+"""What the service says of drafts and of what was written: only what they hold."""
+
+import pytest
+
+from agent.told import tell_proposal, tell_result
+
+PROPOSAL = {
+    "interrupt_id": "int_1",
+    "items": [
+        {
+            "key": "t1",
+            "kind": "task",
+            "action": "add",
+            "title": "Escribir pruebas",
+            "fields": {"description": "Con pytest.", "estimated_hours": 2.5},
+        },
+        {"key": "t2", "kind": "task", "action": "change", "title": "Medir", "fields": {}},
+        {"key": "t3", "kind": "task", "action": "remove", "title": "Esperar", "fields": {}},
+    ],
+    "dropped": [
+        {"title": "Otra", "repeats": "Esa", "reason": "overlap"},
+        {"title": "Sin criterios", "repeats": None, "reason": "criteria"},
+    ],
+}
+
+
+def test_a_proposal_is_told_item_by_item_with_the_command_that_accepts_it() -> None:
+    text = tell_proposal("es", "break_down_goal", PROPOSAL)
+
+    assert text.splitlines() == [
+        "Propongo este plan de tareas:",
+        "t1. Escribir pruebas",
+        "   Con pytest.",
+        "   - 2.5 h",
+        "t2. (cambia) Medir",
+        "t3. (se quita) Esperar",
+        "Descartada por repetir «Esa»: Otra",
+        "",
+        "Nada está guardado todavía. Acepta, edita o rechaza cada punto:",
+        "/accept int_1 all",
+    ]
+
+
+def test_a_goal_is_told_with_its_reason_and_criteria() -> None:
+    goal = {
+        "key": "g1",
+        "kind": "goal",
+        "action": "add",
+        "title": "Test the API",
+        "why": "It has none",
+        "fields": {"criteria": ["It runs", "It fails"]},
+    }
+
+    text = tell_proposal("en", "suggest_goals", {**PROPOSAL, "items": [goal], "dropped": []})
+
+    assert text.splitlines()[1:5] == [
+        "g1. Test the API",
+        "   It has none",
+        "   - It runs",
+        "   - It fails",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("job", "result", "text"),
+    [
+        (
+            "suggest_goals",
+            {"suggestions": [{"goal": {"title": "Test it"}}]},
+            "Goals saved: “Test it”.",
+        ),
+        ("suggest_goals", {"suggestions": []}, "Nothing was saved."),
+        (
+            "break_down_goal",
+            {"diff": {"added": ["a"], "changed": [], "removed": ["b"], "kept": ["c"]}},
+            "Tasks added: 1; changed: 0; removed: 1.",
+        ),
+        (
+            "break_down_goal",
+            {"diff": {"added": [], "changed": [], "removed": [], "kept": ["c"]}},
+            "Nothing was saved.",
+        ),
+        (
+            "change_status",
+            {"title": "Test it", "before": "todo", "after": "completed"},
+            "“Test it” goes from todo to completed.",
+        ),
+        ("change_status", {"title": "T", "before": "todo", "after": "todo"}, "Nothing was saved."),
+    ],
+)
+def test_what_was_written_is_told_from_the_rows(job: str, result: object, text: str) -> None:
+    assert tell_result("en", job, result) == text  # type: ignore[arg-type]  # JSON of a test
