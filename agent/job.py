@@ -19,7 +19,7 @@ from agent.state import AgentState, JobName, Json, Tokens
 from tools.context import ToolContext
 from tools.errors import ModelBadOutput
 
-GRAPH_VERSION: Final = "1"
+GRAPH_VERSION: Final = "2"
 INVENTIVE: Final = 0.7
 SOBER: Final = 0.1
 T = TypeVar("T", bound=BaseModel)

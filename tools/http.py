@@ -11,7 +11,8 @@ import httpx2
 
 CONNECT_SECONDS: Final = 5.0
 POOL_SECONDS: Final = 5.0
-MAX_CONNECTIONS: Final = 100
+MAX_CONNECTIONS: Final = 1_000
+"""A stream to a learner holds one until the model has finished."""
 OPENAI_URL: Final = "https://api.openai.com/v1"
 """Named wherever no other is: the libraries take an empty OPENAI_BASE_URL for an address."""
 MAX_RETRIES: Final = 2
@@ -33,7 +34,7 @@ class HttpClients:
 
 def make_http_clients(*, timeout: float) -> HttpClients:
     """Return clients that give up on a silent server after `timeout` seconds."""
-    limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=20)
+    limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=100)
     times = httpx2.Timeout(timeout, connect=CONNECT_SECONDS, pool=POOL_SECONDS)
     return HttpClients(
         sync=httpx2.Client(timeout=times, limits=limits),
