@@ -12,11 +12,13 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.context import AgentContext
+from agent.nodes.change_status import require_status
 from agent.search_tools import make_search_tools
 from agent.state import JobName, Json
 from agent.talk import Call
 from tools.errors import GoalsError, InputError, NotFound
 from tools.goals import get_goal
+from tools.indexing import GOAL, TASK
 from tools.tasks import get_task
 from tools.texts import Id, Text
 
@@ -138,6 +140,7 @@ async def _request(context: AgentContext, asked: _Arguments) -> Json:
             await get_goal(tools, asked.id)
         else:
             await get_task(tools, asked.id)
+        require_status(GOAL if asked.id.startswith("gol_") else TASK, asked.status)
         return {"entity_id": asked.id, "status": asked.status}
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from agent.state import Json
 from tools.errors import InputError
 
 Action = Literal["accept", "edit", "reject"]
+T = TypeVar("T", bound=BaseModel)
 QUESTION_LIVES: Final = timedelta(days=7)
 
 
@@ -53,6 +56,16 @@ def _check_edit(key: str, decision: Decision, item: Json) -> None:
         if name not in editable:
             named = ", ".join(editable) or "none"
             raise InputError(f"{key}: {name[:40]} cannot be edited; what can be: {named}")
+
+
+def validated(shape: type[T], wanted: Json) -> T:
+    """Return what an edit makes of an item. Raises InputError where it cannot be that."""
+    try:
+        return shape.model_validate(wanted)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{where}: {first['msg']}") from error
 
 
 def as_json(decisions: Decisions) -> Json:

@@ -6,8 +6,6 @@ A goal that has tasks gets a diff: what the learner made, edited or worked on st
 from collections.abc import Mapping
 from typing import Final
 
-from pydantic import ValidationError
-
 from agent.checks.estimates import with_likely
 from agent.checks.language import foreign_texts, is_foreign
 from agent.checks.plan_diff import WRITTEN, decided
@@ -17,12 +15,12 @@ from agent.course import course_line, load_course
 from agent.job import Job, ask_for, complain
 from agent.nodes.plan_rows import as_plan_task, fingerprint, write_plan
 from agent.outputs import FEWEST_TASKS, MOST_TASKS, PlannedTasks, tasks_shape
-from agent.review import Decision
+from agent.review import Decision, validated
 from agent.sources import NOTHING, dashed, new_fence, numbered, source_lines
 from agent.state import AgentState, Json
 from agent.token_budget import cut
 from tools.context import ToolContext
-from tools.errors import InputError, ModelBadOutput
+from tools.errors import ModelBadOutput
 from tools.goals import get_goal
 from tools.indexing import CODE_SNAPSHOT, COURSE, GOAL, TASK
 from tools.plan import load_calibration, load_plan
@@ -177,11 +175,7 @@ def _count(state: AgentState) -> int:
 
 def _edited(step: Json, fields: Json) -> Json:
     wanted = {name: fields.get(name, step[name]) for name in WRITTEN}
-    try:
-        checked = TaskIn.model_validate(wanted)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise InputError(f"{where}: {error.errors()[0]['msg']}") from error
+    checked = validated(TaskIn, wanted)
     hours = checked.estimated_hours
     return {
         **step,

@@ -45,7 +45,7 @@ async def answer(state: AgentState, context: AgentContext) -> AgentState:
 async def check(state: AgentState, context: AgentContext) -> AgentState:
     """Make the draft. Raises InputError for a status that such a thing cannot have."""
     subject = state["subject"]
-    after = _checked(subject["entity_type"], state["answer"]["status"])
+    after = require_status(subject["entity_type"], state["answer"]["status"])
     return AgentState(
         complaint=None,
         draft={
@@ -82,7 +82,7 @@ def decide(draft: Json, decisions: Mapping[str, Decision]) -> Json:
     if decision.action == "reject":
         return {**draft, "after": None}
     wanted = decision.fields.get("status", draft["after"])
-    return {**draft, "after": _checked(draft["entity_type"], wanted)}
+    return {**draft, "after": require_status(draft["entity_type"], wanted)}
 
 
 async def persist(tools: ToolContext, state: AgentState, context: AgentContext) -> Json:
@@ -103,7 +103,8 @@ async def persist(tools: ToolContext, state: AgentState, context: AgentContext) 
     }
 
 
-def _checked(entity_type: str, status: object) -> str:
+def require_status(entity_type: str, status: object) -> str:
+    """Return a status that such a thing can have. Raises InputError."""
     if status not in STATUSES[entity_type]:
         raise InputError(
             f"a {entity_type} can be {', '.join(STATUSES[entity_type])}, not {str(status)[:40]}"

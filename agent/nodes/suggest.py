@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-from pydantic import ValidationError
-
 from agent.checks.suggestions import (
     NewGoal,
     as_dropped,
@@ -17,7 +15,7 @@ from agent.context import AgentContext
 from agent.course import course_line, load_course
 from agent.job import Job, as_meta, ask_for, complain, provenance
 from agent.outputs import SuggestedGoal, SuggestedGoals, goals_shape
-from agent.review import Decision
+from agent.review import Decision, validated
 from agent.sources import NOTHING, dashed, new_fence, source_lines
 from agent.state import AgentState, Json
 from agent.token_budget import cut
@@ -240,11 +238,7 @@ async def _draft(goal: NewGoal, state: AgentState, context: AgentContext) -> Jso
 def _edited(goal: Json, fields: Json) -> Json:
     """Return the goal with the user's own words. Raises InputError."""
     wanted = {name: fields.get(name, goal[name]) for name in EDITABLE}
-    try:
-        checked = GoalIn.model_validate(wanted)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise InputError(f"{where}: {error.errors()[0]['msg']}") from error
+    checked = validated(GoalIn, wanted)
     if not checked.criteria:
         raise InputError("criteria: a suggested goal keeps at least one")
     return {**goal, **checked.model_dump(mode="json", include=set(EDITABLE))}

@@ -77,6 +77,23 @@ async def test_a_streamed_answer_is_the_whole_one_in_pieces(chat: Chat) -> None:
     assert len({chunk.id for chunk in chunks}) == 1
 
 
+async def test_the_chunks_are_the_golden_sequence(chat: Chat) -> None:
+    chunks = await chat.stream(HELLO, stream_options={"include_usage": True})
+
+    told = [
+        (chunk.choices[0].delta.model_dump(exclude_none=True), chunk.choices[0].finish_reason)
+        for chunk in chunks[:-1]
+    ]
+    assert told == [
+        ({"role": "assistant", "content": ""}, None),
+        ({"content": "Hola, "}, None),
+        ({"content": "todo "}, None),
+        ({"content": "bien."}, None),
+        ({}, "stop"),
+    ]
+    assert (chunks[-1].choices, chunks[-1].usage.total_tokens) == ([], 15)
+
+
 async def test_fields_that_nobody_knows_are_accepted(chat: Chat) -> None:
     answer = await chat.say(
         HELLO, temperature=0.3, user="u", extra_body={"new_in_2030": {"a": 1}, "top_k": 3}

@@ -199,6 +199,46 @@ async def test_who_has_used_up_the_day_is_told_so(service: Service) -> None:
     assert last.retry_after > 0
 
 
+@pytest.mark.parametrize(
+    ("finish", "code", "status"),
+    [("length", "LLM_TRUNCATED", 502), ("content_filter", "LLM_REFUSED", 422)],
+)
+async def test_an_answer_that_is_none_ends_the_run_with_its_code(
+    service: Service, finish: str, code: str, status: int
+) -> None:
+    ana = await service.sign_in("ana")
+    async with hub_of(service, Turn(text=["A medi"], finish=finish)) as hub:
+        begun = await hub.talk(ana.id, message="hola")
+        events = await told(hub, ana.id, begun.run.id)
+
+    assert [event.type for event in events][-2:] == ["text_ended", "run_failed"]
+    assert (events[-1].code, events[-1].status) == (code, status)
+
+
+async def test_a_model_that_stalls_is_a_time_out_of_the_run(service: Service) -> None:
+    ana = await service.sign_in("ana")
+    stalled = Turn(text=["Un ", "momento"], wait=asyncio.Event())
+    async with hub_of(service, stalled, llm_timeout=0.1) as hub:
+        begun = await hub.talk(ana.id, message="hola")
+        [*_, last] = await told(hub, ana.id, begun.run.id)
+
+    assert (last.type, last.code) == ("run_failed", "LLM_TIMEOUT")
+
+
+async def test_a_proposal_that_cannot_be_is_told_to_the_model(service: Service) -> None:
+    ana = await service.sign_in("ana")
+    goal = await ana.make("goals", title="Mía", criteria=["a", "b"])
+    odd = Turn(calls=[("propose_status", {"id": goal["id"], "status": "eaten"})])
+    async with hub_of(service, odd, HELLO) as hub:
+        begun = await hub.talk(ana.id, message="cómetela")
+        events = await told(hub, ana.id, begun.run.id)
+
+    [answered] = [event for event in events if event.type == "tool_answered"]
+    assert answered.failed
+    assert "not eaten" in answered.content
+    assert events[-1].message.text == "Hola, todo bien."
+
+
 async def test_a_model_that_never_ends_its_calls_is_stopped(service: Service) -> None:
     ana = await service.sign_in("ana")
     again = Turn(calls=[("search_goals", {"query": "x"})] * 50)
@@ -243,7 +283,7 @@ async def test_a_plan_whose_writing_failed_can_be_accepted_again(
             raise GoalsError("before the commit")
 
         with monkeypatch.context() as patch:
-            patch.setattr("agent.nodes.suggest.create_goal", broken)
+            patch.setattr("agent.nodes.suggest.create_goals", broken)
             decided = await hub.decide(ana.id, asked.question.id, {}, rest="accept")
             [*_, failed] = await told(hub, ana.id, decided.run.id)
         again = await hub.decide(ana.id, asked.question.id, {}, rest="accept")
