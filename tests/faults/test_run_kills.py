@@ -29,13 +29,14 @@ READY: Final = "Uvicorn running on "
 LEASE_SECONDS: Final = "1"
 SECRET: Final = "a secret of fault tests, at least 32 bytes"
 MESSAGE: Final = {"message": "Quiero aprender a probar mi API"}
+OTHER_WAYS: Final = ("agent.break_down_goal", "agent.change_status", "agent.validate_code")
 DAILY: Final = frozenset({"agent.persist.done", "agent.propose.done", "run.before_end"})
 
 
 def cases() -> Iterator[Any]:
     """Yield every point of a run; a few are in the daily tests."""
     for failpoint in FAILPOINTS:
-        if failpoint.startswith(("agent.", "run.")) and "break_down" not in failpoint:
+        if failpoint.startswith(("agent.", "run.")) and not failpoint.startswith(OTHER_WAYS):
             marks = [] if failpoint in DAILY else [pytest.mark.faults]
             yield pytest.param(failpoint, marks=marks)
 
@@ -180,6 +181,55 @@ def test_a_server_killed_there_leaves_one_run_and_doubles_nothing(
         "reserved": 0,
     }
     assert_numbered_without_a_gap(database_url)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "failpoint", ["agent.break_down_goal", "agent.break_down_goal.done", "agent.change_status"]
+)
+def test_a_plan_or_status_whose_server_is_killed_is_written_once(
+    failpoint: Failpoint, database_url: str, tmp_path: Path
+) -> None:
+    key = str(uuid4())
+    with serving(database_url, tmp_path, failpoint) as server:
+        goal = server.call("POST", "/v1/goals", {"title": "Probar", "criteria": ["a", "b"]})[1]
+        wish = "está terminada" if failpoint == "agent.change_status" else "divídela en tareas"
+        message = {"message": f"La meta {goal['id']} {wish}"}
+        run = server.call("POST", "/v1/runs", message, key=key)[1]
+        ended(server, run["id"])
+        question = f"/v1/interrupts/{question_of(database_url)}"
+        status, decided = server.call("POST", question, {"rest": "accept"}, key=f"{key}-decide")
+        assert status == 200, decided
+
+        assert server.deaths == 1, f"nobody came past {failpoint}"
+
+    changed = "select count(*) from events where event_type in ('task.created', 'goal.completed')"
+    made = len(decided["result"].get("tasks", "1"))
+    assert int(query(database_url, changed)[0][0]) == made
+    assert counts(database_url)["running"] == 0
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "failpoint", ["agent.validate_code", "agent.validate_code.done", "agent.persist.done"]
+)
+def test_a_verdict_whose_server_is_killed_is_given_once(
+    failpoint: Failpoint, database_url: str, tmp_path: Path
+) -> None:
+    code = {"file_path": "f.py", "programming_language": "python", "code": "def f(n): return n\n"}
+    with serving(database_url, tmp_path, failpoint) as server:
+        task = server.call("POST", "/v1/tasks", {"title": "f", "description": "f(1) == 1"})[1]
+        path = f"/v1/tasks/{task['id']}/validate"
+        status, verdict = server.call("POST", path, code, key=str(uuid4()))
+        assert (status, verdict["passed"]) == (201, True)
+
+        assert server.deaths == 1, f"nobody came past {failpoint}"
+
+    snapshots = query(database_url, "select count(*) from code_snapshots")
+    validated = query(
+        database_url, "select count(*) from events where event_type = 'task.validated'"
+    )
+    assert (int(snapshots[0][0]), int(validated[0][0])) == (1, 1)
 
 
 def ended(server: Killable, run_id: str) -> Any:
