@@ -15,7 +15,7 @@ from agent.disarm import disarm
 from agent.prompts import Prompt, load_prompt
 from agent.review import Decision
 from agent.sources import ids_of
-from agent.state import AgentState, JobName, Json, Tokens
+from agent.state import AgentState, JobName, Json, Source, Tokens
 from tools.context import ToolContext
 from tools.errors import ModelBadOutput
 
@@ -33,7 +33,9 @@ class Job:
     `load` reads the rows (JSON values), `query` makes the search text, `entity_types` say what it
     searches, `answer` calls the model, `check` judges its words, `persist` writes rows and events.
     A job that can be reviewed names the `items` of its draft, each with a `key`; `decide` makes the
-    draft that the user wants, and `record_proposed` records what was shown to them.
+    draft that the user wants, and `record_proposed` records what was shown to them. One that
+    `seeks_grounds` takes what is only a little near, and `otherwise` says what to show the model
+    where nothing is.
     """
 
     name: JobName
@@ -46,6 +48,8 @@ class Job:
     items: Callable[[Json], list[Json]] | None = None
     decide: Callable[[Json, Mapping[str, Decision]], Json] | None = None
     record_proposed: Recording | None = None
+    seeks_grounds: bool = False
+    otherwise: Callable[[Json], list[Source]] | None = None
 
 
 class ProvenanceFields(TypedDict):

@@ -63,8 +63,16 @@ def make_chat_model(
     from langchain_openai import ChatOpenAI
     from pydantic import SecretStr
 
+    class PlainChat(ChatOpenAI):
+        """Sends messages past openai's client, which looks for files in each: 0.3 ms a message."""
+
+        def _get_request_payload(self, *given: Any, **named: Any) -> dict[str, Any]:
+            payload = super()._get_request_payload(*given, **named)
+            extra = {**(payload.get("extra_body") or {}), "messages": payload["messages"]}
+            return {**payload, "messages": [], "extra_body": extra}
+
     local = provider == "local"
-    chat = ChatOpenAI(
+    chat = PlainChat(
         model=model,
         api_key=SecretStr(api_key or "none"),
         base_url=base_url or OPENAI_URL,

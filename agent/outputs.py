@@ -98,14 +98,17 @@ class PlannedTasks(Output):
 
 
 @lru_cache(maxsize=64)
-def goals_shape(count: int, labels: tuple[str, ...]) -> type[SuggestedGoals]:
-    """Return the shape of `count` goals that rest on sources with these labels.
+def goals_shape(
+    count: int, labels: tuple[str, ...], *, must_cite: bool = True
+) -> type[SuggestedGoals]:
+    """Return the shape of `count` goals that rest on sources with these labels, or on none.
 
     The narrower bounds are told to the model only, and bind one that writes under a grammar; what
     another says beyond them still fits, and is judged in `checks`.
     """
-    goal = _told(SuggestedGoal, based_on={"minItems": 1, "items": {"enum": list(labels)}})
-    kinds = {"goals": list[goal]} if labels else {}  # type: ignore[valid-type]  # a class made here
+    cited: dict[str, Any] = {"minItems": int(must_cite), "items": {"enum": list(labels)}}
+    goal = _told(SuggestedGoal, based_on=cited if labels else {"maxItems": 0})
+    kinds = {"goals": list[goal]}  # type: ignore[valid-type]  # a class made here
     return _told(SuggestedGoals, kinds, goals={"minItems": count, "maxItems": count})
 
 

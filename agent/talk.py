@@ -59,9 +59,9 @@ async def talk(
     """
     bound = chat.model.bind(
         max_tokens=max_tokens,
-        tools=list(tools),
         stream_usage=True,
-        **({"extra_body": dict(chat.body)} if chat.body else {}),
+        # openai's client looks through `tools` for 1 ms at each call; what is extra it only sends
+        extra_body={**chat.body, "tools": list(tools)},
     )
     held = _HeldBack(on_text, names=frozenset(tool["function"]["name"] for tool in tools))
     whole: AIMessageChunk | None = None
@@ -72,6 +72,7 @@ async def talk(
                 whole = piece if whole is None else whole + piece
                 if piece.text:
                     held.add(piece.text)
+                    await asyncio.sleep(0)  # or all that has come is read before any of it is told
     except TimeoutError as error:
         raise ModelTimeout(f"the model {chat.name} did not finish in {deadline:.0f} s") from error
     except GoalsError:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from api.auth import JwtConfig
+from api.checkpoints import open_checkpoints
 from api.settings import Settings
 from db.base import utc_now
-from db.engine import Sessions, conninfo, database_url, make_engine, make_sessions
+from db.engine import Sessions, database_url, make_engine, make_sessions
 from tools.context import ToolContext
 from tools.errors import SetupError
 from tools.http import HttpClients, make_http_clients
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from tools.usage import Budget
 
 SECRET_FILE: Final = "jwt.secret"  # noqa: S105 - a file's name
-CHECKPOINT_CONNECTIONS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -259,49 +259,6 @@ async def _open_chat(settings: Settings, clients: HttpClients) -> AsyncIterator[
         )
     finally:
         await asyncio.to_thread(serving.__exit__, None, None, None)
-
-
-@contextlib.asynccontextmanager
-async def open_checkpoints(url: str) -> AsyncIterator[Any]:
-    """Yield LangGraph's saver over a pool that notices dead connections."""
-    from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-    from psycopg.rows import dict_row
-    from psycopg_pool import AsyncConnectionPool
-
-    from agent.run import NEW_RUN
-
-    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-        conninfo(url),
-        min_size=0,
-        max_size=CHECKPOINT_CONNECTIONS,
-        timeout=5.0,
-        max_waiting=50,
-        open=False,
-        check=_check_alive,
-        kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
-    )
-
-    class RunSaver(AsyncPostgresSaver):
-        """Looks for no checkpoint where a run has just begun."""
-
-        async def aget_tuple(self, config: Any) -> Any:
-            """Return the checkpoint, None where there is none."""
-            if config["configurable"].get(NEW_RUN):
-                return None
-            return await super().aget_tuple(config)
-
-    async with pool:
-        yield RunSaver(pool)
-
-
-async def _check_alive(connection: Any) -> None:
-    """Raise OperationalError where an idle connection has ended."""
-    from psycopg import OperationalError
-
-    from db.engine import is_alive
-
-    if not is_alive(connection):
-        raise OperationalError("the server has ended this connection")
 
 
 def _revealed(secret: Any) -> str | None:

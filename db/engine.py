@@ -6,7 +6,6 @@ What a session reads past its transaction (`db/reads.py`) is planned once: its s
 planner no choice. None is compiled: what the planner believes of HNSW's cost would have it so.
 """
 
-import select
 from typing import Any, Final
 
 from pgvector.psycopg import register_vector_async
@@ -22,7 +21,7 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from db.outbox import RecordingSession
-from db.reads import READS, Reads
+from db.reads import READS, WRITES, Reads, is_alive
 
 DRIVER: Final = "postgresql+psycopg"
 CONNECT_TIMEOUT_SECONDS: Final = 3
@@ -33,20 +32,9 @@ _SEARCH_OPTIONS: Final = (
 RETRIEVAL_OPTIONS: Final = f"{_SEARCH_OPTIONS} -c plan_cache_mode=force_custom_plan"
 READ_OPTIONS: Final = f"{_SEARCH_OPTIONS} -c plan_cache_mode=force_generic_plan"
 UTC_OPTIONS: Final = "-c timezone=UTC"
-LOG_OPTIONS: Final = "-c timezone=UTC -c synchronous_commit=off"
-
-
-def is_alive(connection: Any) -> bool:
-    """Tell whether an idle connection of psycopg's is still open at its other end, without asking.
-
-    A server that ends a connection says so, and a dying one's kernel does: then the socket can be
-    read. A machine that is gone without a word is not noticed; a ping would wait for it as long.
-    """
-    if connection.closed:
-        return False
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return not poll.poll(0)
+LOG_OPTIONS: Final = (
+    "-c timezone=UTC -c jit=off -c synchronous_commit=off -c plan_cache_mode=force_generic_plan"
+)
 
 
 class LightSession(AsyncSession):
@@ -104,20 +92,16 @@ def make_engine(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0) -> 
     return engine
 
 
-def make_log_engine(url: str) -> AsyncEngine:
-    """Return an engine of two connections whose every statement is a commit that does not wait.
+def make_writes(url: str) -> Reads:
+    """Return connections whose every statement is a commit that does not wait for the disk.
 
     It is for what may lose its last half second where PostgreSQL itself crashes.
     """
-    return create_async_engine(
-        database_url(url),
-        pool_size=2,
-        max_overflow=0,
-        pool_timeout=5.0,
-        pool_pre_ping=False,
-        hide_parameters=True,
-        isolation_level="AUTOCOMMIT",
-        connect_args={"options": LOG_OPTIONS, "connect_timeout": CONNECT_TIMEOUT_SECONDS},
+    return Reads(
+        conninfo(url),
+        options=LOG_OPTIONS,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        patience=READ_PATIENCE_SECONDS,
     )
 
 
@@ -138,17 +122,24 @@ def make_sessions(engine: AsyncEngine) -> Sessions:
 
     What they read by `db.reads.read` has connections of its own, closed with the engine's.
     """
+    url = engine.url.render_as_string(hide_password=False)
+    writes = make_writes(url)
     reads = Reads(
-        conninfo(engine.url.render_as_string(hide_password=False)),
+        conninfo(url),
         options=READ_OPTIONS,
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         patience=READ_PATIENCE_SECONDS,
     )
-    event.listen(engine.sync_engine, "engine_disposed", lambda _engine: reads.close())
+
+    def _close(_engine: Any) -> None:
+        reads.close()
+        writes.close()
+
+    event.listen(engine.sync_engine, "engine_disposed", _close)
     return async_sessionmaker(
         engine,
         class_=LightSession,
         expire_on_commit=False,
         sync_session_class=RecordingSession,
-        info={READS: reads},
+        info={READS: reads, WRITES: writes},
     )

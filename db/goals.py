@@ -12,7 +12,7 @@ from db.models import Goal
 from db.reads import make_statement, read
 
 _LATEST: Final = make_statement("""
-select id, title, description, validation_criteria
+select id, title, description, validation_criteria, status
 from (
   select * from goals where user_id = :user_id order by created_at desc, id desc limit :limit
 ) as latest
@@ -28,6 +28,7 @@ class GoalText(NamedTuple):
     title: str
     description: str | None
     validation_criteria: dict[str, Any] | None
+    status: str
 
 
 class Goals:

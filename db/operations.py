@@ -3,19 +3,24 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import update
-from sqlalchemy.dialects.postgresql import insert
+from psycopg.types.json import Jsonb
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.models import Operation
-from db.reads import make_statement, read
+from db.reads import execute, make_statement, read
 
 _FIND: Final = make_statement(
     "select request_hash, result from operations where id = :operation_id and user_id = :user_id"
 )
+_CLAIM: Final = make_statement("""
+insert into operations (id, user_id, kind, request_hash, result, created_at)
+values (:operation_id, :user_id, :kind, :request_hash, '{}', :at)
+on conflict do nothing
+returning id
+""")
+_FINISH: Final = make_statement("update operations set result = :result where id = :operation_id")
 
 
 @dataclass(frozen=True)
@@ -56,23 +61,17 @@ class Operations:
 
         A second transaction with the same id waits here for the first one's end.
         """
-        claimed = await self._session.scalar(
-            insert(Operation)
-            .values(
-                id=operation_id,
-                user_id=self._user_id,
-                kind=kind,
-                request_hash=request_hash,
-                result={},
-                created_at=at,
-            )
-            .on_conflict_do_nothing()
-            .returning(Operation.id)
-        )
-        return claimed is not None
+        values = {
+            "operation_id": operation_id,
+            "user_id": self._user_id,
+            "kind": kind,
+            "request_hash": request_hash,
+            "at": at.astimezone(UTC).replace(tzinfo=None),
+        }
+        return bool(await execute(self._session, _CLAIM, values))
 
     async def finish(self, operation_id: str, result: dict[str, Any]) -> None:
         """Keep the answer of an operation begun in this transaction."""
-        await self._session.execute(
-            update(Operation).where(Operation.id == operation_id).values(result=result)
+        await execute(
+            self._session, _FINISH, {"operation_id": operation_id, "result": Jsonb(result)}
         )

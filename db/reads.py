@@ -1,13 +1,16 @@
-"""Reading past the session: one statement without a transaction, on psycopg itself.
+"""Past the session: one statement without a transaction, on psycopg itself.
 
 A search is one statement that reads. In a session it costs a ping, BEGIN and SQLAlchemy's way to
 the driver, together more than the search of most learners. So a session that has not begun to work
 with the database yet reads on connections of their own, which commit each statement and keep it
-prepared under a generic plan: whoever writes such a statement chooses its access path.
+prepared under a generic plan: whoever writes such a statement chooses its access path. One
+statement that writes is a transaction by itself, and goes the same way; its commit does not wait
+for the disk.
 """
 
 import asyncio
 import re
+import select
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +29,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from db.outbox import RecordingSession
 
 READS: Final = "reads"
+WRITES: Final = "writes"
 CONNECTIONS: Final = 8
 
 _BEGUN: Final = "begun"
@@ -56,17 +60,52 @@ async def read(session: AsyncSession, statement: Statement, values: Mapping[str,
     of any. Raises DBAPIError and sqlalchemy's TimeoutError, as the session itself does.
     """
     parameters = [values[name] for name in statement.names]
-    reads = session.info.get(READS)
-    try:
-        if not isinstance(reads, Reads) or _has_begun(session.sync_session):
-            raw = await (await session.connection()).get_raw_connection()
-            connection: Any = raw.driver_connection
-            return await _execute(connection, statement, parameters)
-        return await reads.read(statement, parameters)
-    except psycopg.Error as error:
-        raise DBAPIError.instance(
-            statement.sql, None, error, psycopg.Error, hide_parameters=True
-        ) from error
+    reads = _past(session, READS)
+    if reads is None:
+        return await execute(session, statement, values)
+    return await reads.read(statement, parameters)
+
+
+async def write(session: AsyncSession, statement: Statement, values: Mapping[str, Any]) -> Rows:
+    """Return the rows of `statement`, which writes; `values` may have more than it names.
+
+    Where the session's transaction is under way in the database it is a part of that. Else it is
+    committed when this returns, whatever becomes of the session; should PostgreSQL itself crash in
+    the next half second, it may be as if it had never been. Raises as `read` does.
+    """
+    parameters = [values[name] for name in statement.names]
+    writes = _past(session, WRITES)
+    if writes is None:
+        return await execute(session, statement, values)
+    return await writes.write(statement, parameters)
+
+
+async def execute(session: AsyncSession, statement: Statement, values: Mapping[str, Any]) -> Rows:
+    """Return the rows of `statement`, a part of the session's transaction, which may begin so.
+
+    What the session has not sent yet comes after it. Raises DBAPIError.
+    """
+    raw = await (await session.connection()).get_raw_connection()
+    connection: Any = raw.driver_connection
+    return await _execute(connection, statement, [values[name] for name in statement.names])
+
+
+def is_past(session: AsyncSession) -> bool:
+    """Tell whether `write` would now be a transaction of its own."""
+    return _past(session, WRITES) is not None
+
+
+def is_alive(connection: Any) -> bool:
+    """Tell whether an idle connection of psycopg's is still open at its other end, without asking.
+
+    A server that ends a connection says so, and a dying one's kernel does: then the socket can be
+    read. A machine that is gone without a word is not noticed; a ping would wait for it as long.
+    """
+    if connection.closed:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
 
 
 class Reads:
@@ -81,6 +120,20 @@ class Reads:
         self._turns = asyncio.Semaphore(CONNECTIONS)
         self._idle: list[Connection] = []
 
+    async def write(self, statement: Statement, parameters: list[Any]) -> Rows:
+        """Return the rows of `statement`, executed once at most."""
+        async with self._turn():
+            while self._idle and not is_alive(self._idle[-1]):
+                self.close()  # the others will have died with it
+            if self._idle:
+                connection, idle = self._idle.pop(), self._idle
+            else:
+                connection, idle = await self._connect(), self._idle
+            try:
+                return await _execute(connection, statement, parameters)
+            finally:
+                self._put_back(connection, idle)
+
     async def read(self, statement: Statement, parameters: list[Any]) -> Rows:
         """Return the rows of `statement`.
 
@@ -91,7 +144,7 @@ class Reads:
                 connection, idle = self._idle.pop(), self._idle
                 try:
                     return await _execute(connection, statement, parameters)
-                except psycopg.Error:
+                except DBAPIError:
                     if not connection.closed:
                         raise
                     self.close()  # the others will have died with it
@@ -122,15 +175,18 @@ class Reads:
             self._turns.release()
 
     async def _connect(self) -> Connection:
-        connection = await psycopg.AsyncConnection.connect(
-            self._conninfo,
-            autocommit=True,
-            prepare_threshold=0,
-            cursor_factory=psycopg.AsyncRawCursor,
-            options=self._options,
-            connect_timeout=self._connect_timeout,
-        )
-        await register_vector_async(connection)
+        try:
+            connection = await psycopg.AsyncConnection.connect(
+                self._conninfo,
+                autocommit=True,
+                prepare_threshold=0,
+                cursor_factory=psycopg.AsyncRawCursor,
+                options=self._options,
+                connect_timeout=self._connect_timeout,
+            )
+            await register_vector_async(connection)
+        except psycopg.Error as error:
+            raise _as_sqlalchemy(error, "connect") from error
         return connection
 
     def _put_back(self, connection: Connection, idle: list[Connection]) -> None:
@@ -144,7 +200,23 @@ class Reads:
 
 async def _execute(connection: Connection, statement: Statement, parameters: list[Any]) -> Rows:
     cursor = psycopg.AsyncRawCursor(connection)
-    return await (await cursor.execute(statement.sql, parameters)).fetchall()
+    try:
+        await cursor.execute(statement.sql, parameters)
+        return await cursor.fetchall() if cursor.description else []
+    except psycopg.Error as error:
+        raise _as_sqlalchemy(error, statement.sql) from error
+
+
+def _as_sqlalchemy(error: psycopg.Error, sql: str) -> Exception:
+    return DBAPIError.instance(sql, None, error, psycopg.Error, hide_parameters=True)
+
+
+def _past(session: AsyncSession, name: str) -> Reads | None:
+    """Return the session's own connections of this name, None where its transaction has begun."""
+    reads = session.info.get(name)
+    if not isinstance(reads, Reads) or _has_begun(session.sync_session):
+        return None
+    return reads
 
 
 @event.listens_for(RecordingSession, "after_begin")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import delete, exists, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -10,6 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.base import UTCDateTime
 from db.conversation_models import Message, Run, Thread
 from db.keyset import Position
+from db.reads import make_statement, read
+
+_BY_HISTORY: Final = make_statement("""
+select id from threads where user_id = :user_id and history_hash = :history_hash::char(64)
+order by updated_at desc, id desc
+limit 1
+""")
 
 
 class Threads:
@@ -96,14 +104,11 @@ class Threads:
             .values(values)
         )
 
-    async def find_by_history(self, history_hash: str) -> Thread | None:
-        """Return the thread of that history, the latest changed one of several."""
-        return await self._session.scalar(
-            select(Thread)
-            .where(Thread.user_id == self._user_id, Thread.history_hash == history_hash)
-            .order_by(Thread.updated_at.desc(), Thread.id.desc())
-            .limit(1)
-        )
+    async def find_by_history(self, history_hash: str) -> str | None:
+        """Return the id of the thread of that history, the latest changed one of several."""
+        values = {"user_id": self._user_id, "history_hash": history_hash}
+        rows = await read(self._session, _BY_HISTORY, values)
+        return rows[0][0] if rows else None
 
     async def is_active(self, thread_id: str) -> bool:
         """Tell whether a run of the thread is running."""

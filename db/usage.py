@@ -9,24 +9,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Date, Numeric, String, bindparam, select, text
+import psycopg
+from sqlalchemy import BigInteger, Date, String, bindparam, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import UTCDateTime
 from db.conversation_models import UsageDay
+from db.reads import execute, is_past, make_statement, write
 
 _MOMENT: Final = bindparam("at", type_=UTCDateTime)
 _DAY: Final = bindparam("day", type_=Date)
 
 # The operation's row comes first: its key makes a second reservation of the same one wait. The
 # counter's condition is judged on what is committed then, not on what the statement began with.
-RESERVE: Final = text("""
+_RESERVE: Final = """
 with recorded as (
     insert into usage_records as r
            (id, user_id, kind, model, reserved_tokens, reserved_calls, state, created_at, day)
-    values (:id, :user_id, :kind, :model, :tokens, :calls, 'reserved', :at, :day)
+    values (cast(:id as text), cast(:user_id as text), :kind, :model, :tokens, :calls, 'reserved',
+            :at, :day)
     on conflict (id) do update
     set kind = excluded.kind, model = excluded.model, state = 'reserved',
         reserved_tokens = excluded.reserved_tokens, reserved_calls = excluded.reserved_calls,
@@ -35,7 +39,7 @@ with recorded as (
     returning 1
 ), counted as (
     insert into usage_days as d (user_id, day, reserved_tokens, reserved_calls)
-    select :user_id, :day, :tokens, :calls from recorded
+    select cast(:user_id as text), :day, :tokens, :calls from recorded
     where (cast(:limit_tokens as bigint) is null or :tokens <= cast(:limit_tokens as bigint))
       and (cast(:limit_calls as bigint) is null or :calls <= cast(:limit_calls as bigint))
     on conflict (user_id, day) do update
@@ -49,8 +53,16 @@ with recorded as (
               <= cast(:limit_calls as bigint))
     returning 1
 )
+"""
+_TELL: Final = """
 select exists (select from recorded) as recorded, exists (select from counted) as counted
-""").bindparams(
+"""
+# Alone it is a transaction of its own, which a division by zero undoes: recorded but not counted.
+_OR_FAIL: Final = """
+select 1 / (exists (select from counted) or not exists (select from recorded))::integer
+"""
+RESERVE_OR_FAIL: Final = make_statement(_RESERVE + _OR_FAIL)
+RESERVE: Final = text(_RESERVE + _TELL).bindparams(
     _MOMENT,
     _DAY,
     bindparam("model", type_=String),
@@ -66,13 +78,13 @@ where id = :id and user_id = :user_id and state = 'reserved'
 
 # What was used adds up over the reservations of one operation. The cost is known as long as each
 # of its parts is; a part in which no model was asked has none.
-SETTLE: Final = text("""
+SETTLE: Final = make_statement("""
 with settled as (
     insert into usage_records as r
            (id, user_id, kind, model, input_tokens, output_tokens, calls, cost,
             state, created_at, settled_at, day)
-    values (:id, :user_id, :kind, :model, :input_tokens, :output_tokens, :calls, :cost,
-            'settled', :at, :at, :day)
+    values (:id::text, :user_id::text, :kind, :model, :input_tokens::integer,
+            :output_tokens::integer, :calls::integer, :cost, 'settled', :at, :at, :day)
     on conflict (id) do update
     set model = coalesce(excluded.model, r.model),
         input_tokens = r.input_tokens + excluded.input_tokens,
@@ -89,8 +101,8 @@ with settled as (
 ), moved as (
     insert into usage_days as d
            (user_id, day, reserved_tokens, used_tokens, reserved_calls, calls)
-    select :user_id, day, -reserved_tokens, :input_tokens + :output_tokens,
-           -reserved_calls, :calls
+    select :user_id::text, day, -reserved_tokens, :input_tokens::integer + :output_tokens::integer,
+           -reserved_calls, :calls::integer
     from settled
     on conflict (user_id, day) do update
     set reserved_tokens = d.reserved_tokens + excluded.reserved_tokens,
@@ -99,9 +111,7 @@ with settled as (
         calls = d.calls + excluded.calls
 )
 select exists (select from settled)
-""").bindparams(
-    _MOMENT, _DAY, bindparam("model", type_=String), bindparam("cost", type_=Numeric(18, 9))
-)
+""")
 
 _GIVE_BACK: Final = """
 ), taken as (
@@ -204,11 +214,22 @@ class Usage:
             "limit_calls": limit_calls,
             "at": at,
         }
+        if is_past(self._session):
+            return await self._reserve_past(values)
         recorded, counted = (await self._session.execute(RESERVE, values)).one()
         if counted or not recorded:
             return True
         await self._session.execute(TAKE_BACK, {"id": operation_id, "user_id": self._user_id})
         return False
+
+    async def _reserve_past(self, values: dict[str, Any]) -> bool:
+        try:
+            await write(self._session, RESERVE_OR_FAIL, {**values, "at": _naive(values["at"])})
+        except DBAPIError as error:
+            if isinstance(error.orig, psycopg.errors.DivisionByZero):
+                return False
+            raise
+        return True
 
     async def settle(
         self,
@@ -237,9 +258,10 @@ class Usage:
             "calls": calls,
             "cost": cost,
             "day": utc_day(at),
-            "at": at,
+            "at": _naive(at),
         }
-        return bool(await self._session.scalar(SETTLE, values))
+        [(settled,)] = await execute(self._session, SETTLE, values)
+        return bool(settled)
 
     async def release(self, operation_id: str) -> bool:
         """Give back what is reserved and was not used; False where nothing is."""
@@ -269,6 +291,10 @@ async def release_stale(session: AsyncSession, *, before: datetime, limit: int =
     """
     released = await session.scalar(RELEASE_STALE, {"before": before, "limit": limit})
     return int(released or 0)
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def utc_day(moment: datetime) -> date:

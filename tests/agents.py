@@ -12,7 +12,8 @@ import pytest_asyncio
 from agent.graph import build_graph
 from agent.models import ChatModel, make_chat_model
 from api.app import create_app
-from api.bootstrap import Agent, Services, open_checkpoints
+from api.bootstrap import Agent, Services
+from api.checkpoints import open_checkpoints
 from api.runs.hub import open_hub
 from tests.service import Service
 from tools.http import make_http_clients

@@ -35,6 +35,10 @@ Calibrated e5: «Implementar el endpoint /login» and «… /registro» have .78
 LEAST_SIMILARITY: Final = {LOCAL_MODEL: 0.15, SCRIPTED_MODEL: 0.05}
 BEST_IS_AT_LEAST: Final = {LOCAL_MODEL: 0.25, SCRIPTED_MODEL: 0.05}
 """Cosine below which a row is not near a query, and below which the nearest one is not either."""
+GROUND_IS_AT_LEAST: Final = {LOCAL_MODEL: 0.08, SCRIPTED_MODEL: 0.05}
+"""Cosine above which a row is a ground for a new goal (tuned on `evals/fixtures/planning`): a wish
+for something new is never as near to what there is as a search for it."""
+DEFAULT_GROUND_IS_AT_LEAST: Final = 0.12
 DEFAULT_LEAST_SIMILARITY: Final = 0.15
 DEFAULT_BEST_IS_AT_LEAST: Final = 0.20
 TEXTS_A_CALL: Final = {LOCAL_MODEL: 2}
@@ -77,6 +81,11 @@ class Embedder:
     def best_is_at_least(self) -> float:
         """Return the cosine below which even the nearest row has nothing to do with a query."""
         return BEST_IS_AT_LEAST.get(self.model, DEFAULT_BEST_IS_AT_LEAST)
+
+    @property
+    def ground_is_at_least(self) -> float:
+        """Return the cosine above which a new goal can rest on a row."""
+        return GROUND_IS_AT_LEAST.get(self.model, DEFAULT_GROUND_IS_AT_LEAST)
 
     @property
     def texts_a_call(self) -> int:

@@ -115,9 +115,9 @@ async def get_goal(tools: ToolContext, goal_id: str) -> GoalOut:
 
 
 async def latest_goal_texts(tools: ToolContext, *, limit: int) -> list[dict[str, Any]]:
-    """Return `id`, `title`, `description` and `criteria` (texts) of the latest goals, newest first.
+    """Return `id`, `title`, `description`, `criteria` and `status` of the latest goals, as texts.
 
-    Of the latest `limit`, those that were not cancelled.
+    Newest first; of the latest `limit`, those that were not cancelled.
     """
     return [
         {
@@ -125,6 +125,7 @@ async def latest_goal_texts(tools: ToolContext, *, limit: int) -> list[dict[str,
             "title": goal.title,
             "description": goal.description,
             "criteria": [one.text for one in read_criteria(goal.validation_criteria)],
+            "status": goal.status,
         }
         for goal in await Goals(tools.session, tools.user_id).latest_texts(limit=limit)
     ]

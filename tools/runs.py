@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from db import talks
 from db.base import new_id
 from db.conversation_models import Interrupt, Run, Thread
 from db.interrupts import Interrupts
 from db.runs import EndState, Runs
+from db.talks import Beginning, NoThread
 from db.threads import Messages, Threads
 from tools.context import ToolContext
 from tools.errors import Conflict, InterruptStale, NotFound, RunActive
@@ -17,6 +19,7 @@ from tools.errors import Conflict, InterruptStale, NotFound, RunActive
 TITLE_CHARACTERS: Final = 80
 TALK: Final = "converse"
 DECISION: Final = "decision"
+UNDER_WAY: Final = "a run is under way in this thread; wait for its end, or cancel it"
 Json = dict[str, Any]
 
 
@@ -67,8 +70,7 @@ async def find_thread(tools: ToolContext, history: Sequence[Said]) -> str | None
     history_hash = chain(None, history)
     if history_hash is None:
         return None
-    thread = await Threads(tools.session, tools.user_id).find_by_history(history_hash)
-    return None if thread is None else thread.id
+    return await Threads(tools.session, tools.user_id).find_by_history(history_hash)
 
 
 async def begin_talk(
@@ -92,23 +94,30 @@ async def begin_talk(
     known = await _known(tools, run_id, request)
     if known is not None:
         return known
-    thread = await _thread(tools, thread_id, must_exist=must_exist, history=history, title=message)
-    message_id, run_id = new_id("msg"), run_id or new_id("run")
-    run = await _start(
-        tools,
-        run_id=run_id,
-        thread_id=thread.id,
+    thread_id, message_id = thread_id or new_id("thr"), new_id("msg")
+    first_line = message.strip().splitlines()[0] if message.strip() else ""
+    said_before = chain(None, history)
+    new = Beginning(
+        thread_id=thread_id,
+        may_be_new=not must_exist,
+        title=first_line[:TITLE_CHARACTERS] or None,
+        old=[(new_id("msg"), one.role, one.content) for one in history],
+        hash_before=said_before,
+        hash_after=chain(said_before, [Said("user", message)]),
+        run_id=run_id or new_id("run"),
         kind=TALK,
-        checkpoint_id=run_id,
-        request={
-            **request,
-            "message_id": message_id,
-            "thread_id": thread.id,
-            "history_hash": thread.history_hash,
-        },
-        lease=lease,
+        request={**request, "message_id": message_id, "thread_id": thread_id},
+        message_id=message_id,
+        message=message,
+        worker=lease.worker,
+        lease_until=lease.until,
     )
-    await _say(tools, thread, message_id=message_id, run_id=run_id, said=Said("user", message))
+    try:
+        run = await talks.begin_talk(tools.session, tools.user_id, new, at=tools.now)
+    except NoThread as error:
+        raise NotFound("there is no such thread") from error
+    if run is None:
+        raise RunActive(UNDER_WAY)
     return Begun(run, is_new=True)
 
 
@@ -206,29 +215,6 @@ async def end_run(
     return True
 
 
-async def _thread(
-    tools: ToolContext,
-    thread_id: str | None,
-    *,
-    must_exist: bool,
-    history: Sequence[Said],
-    title: str,
-) -> Thread:
-    threads = Threads(tools.session, tools.user_id)
-    found = None if thread_id is None else await threads.lock(thread_id)
-    if found is not None:
-        return found
-    if must_exist:
-        raise NotFound("there is no such thread")
-    first_line = title.strip().splitlines()[0] if title.strip() else ""
-    thread = await threads.add(
-        thread_id or new_id("thr"), title=first_line[:TITLE_CHARACTERS] or None, at=tools.now
-    )
-    for said in history:
-        await _say(tools, thread, message_id=new_id("msg"), run_id=None, said=said)
-    return thread
-
-
 async def _say(
     tools: ToolContext, thread: Thread, *, message_id: str, run_id: str | None, said: Said
 ) -> None:
@@ -265,7 +251,7 @@ async def _start(
         at=tools.now,
     )
     if run is None:
-        raise RunActive("a run is under way in this thread; wait for its end, or cancel it")
+        raise RunActive(UNDER_WAY)
     return run
 
 

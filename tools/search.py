@@ -71,9 +71,16 @@ async def search_code(tools: ToolContext, query: str, *, limit: int = 5) -> Sear
 
 
 async def search_everything(
-    tools: ToolContext, query: str, *, limit: int = 10, scope: Scope = EVERYTHING
+    tools: ToolContext,
+    query: str,
+    *,
+    limit: int = 10,
+    scope: Scope = EVERYTHING,
+    at_least: float | None = None,
 ) -> SearchResult:
     """Find the learner's own rows in `scope` for `query`; nothing relevant is an empty result.
+
+    `at_least` is the cosine below which nothing is near, where it is not the embedder's own.
 
     Raises InputError for an empty or overlong query, a limit outside 1 to 100 or an unknown type.
     """
@@ -91,13 +98,14 @@ async def search_everything(
         model=tools.embedder.model,
         scope=replace(scope, entity_types=()) if asks_for_all else scope,
         limit=limit,
-        least_similarity=tools.embedder.least_similarity,
+        least_similarity=tools.embedder.least_similarity if at_least is None else at_least,
         least_coverage=LEAST_COVERAGE,
     )
     near = max((one.similarity or -1.0 for one in found), default=-1.0)
     said = max((one.coverage or 0.0 for one in found), default=0.0)
     judged = vector is not None  # words alone are all there is: they are shown
-    if judged and near < tools.embedder.best_is_at_least and said < ENOUGH_COVERAGE:
+    enough = tools.embedder.best_is_at_least if at_least is None else at_least
+    if judged and near < enough and said < ENOUGH_COVERAGE:
         found = []
     mode: SearchMode = "text" if vector is None else "fused"
     return SearchResult(hits=tuple(_hit(one) for one in found), mode=mode)

@@ -133,7 +133,7 @@ async def nearest_source(
         for source, vector in zip(sources, vectors, strict=True)
     ]
     similarity, entity_id = max(near, default=(0.0, ""))
-    return entity_id if similarity >= embedder.best_is_at_least else None
+    return entity_id if similarity >= embedder.ground_is_at_least else None
 
 
 def as_dropped(

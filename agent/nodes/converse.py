@@ -19,10 +19,9 @@ from agent.stream import TextDelta, TextEnded, TextStarted, ToolAnswered, ToolCa
 from agent.talk import Call, Spoken, talk
 from agent.token_budget import cut, estimate_tokens
 from db.base import new_id
-from db.threads import Messages
+from db.talks import Talk, read_talk
 from tools.context import ToolContext
 from tools.errors import StepLimit
-from tools.goals import list_goals
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -36,23 +35,22 @@ REPLY_TOKENS: Final = 700
 Context = Runtime[AgentContext]
 
 
-async def load(tools: ToolContext, request: Json) -> Json:
+async def load(tools: ToolContext, state: AgentState) -> Talk:
     """Read what was said in the thread before this message, and the latest goals."""
-    said = await Messages(tools.session, tools.user_id).of_thread(
-        request["thread_id"], limit=HISTORY_MESSAGES
+    return await read_talk(
+        tools.session,
+        tools.user_id,
+        operation_id=state["operation_id"],
+        thread_id=state["request"]["thread_id"],
+        message_id=state["request"]["message_id"],
+        messages=HISTORY_MESSAGES,
+        goals=LATEST_GOALS,
     )
-    goals = await list_goals(tools, limit=LATEST_GOALS)
-    return {
-        "history": [
-            {"role": message.role, "content": message.content}
-            for message in said
-            if message.id != request["message_id"]
-        ],
-        "goals": [
-            {"id": goal.id, "title": goal.title, "status": goal.status.value}
-            for goal in goals.items
-        ],
-    }
+
+
+def as_subject(talk: Talk) -> Json:
+    """Return what the prompt is made from."""
+    return {"history": talk.said, "goals": talk.goals}
 
 
 async def converse(state: AgentState, runtime: Context) -> AgentState:

@@ -16,11 +16,13 @@ from agent.sources import label_hits
 from agent.state import AgentState, JobName, Json, Tokens
 from agent.told import tell_result
 from agent.words import Language, language_of
-from db.operations import Operations, request_hash
+from db.operations import Finished, Operations, request_hash
 from db.retrieval import Scope
+from db.talks import Talk
 from tools.context import ToolContext
-from tools.errors import Conflict
-from tools.search import MAX_QUERY_CHARACTERS, search_everything
+from tools.errors import Conflict, NotFound
+from tools.schemas import chosen_language
+from tools.search import MAX_QUERY_CHARACTERS, Hit, search_everything
 from tools.users import preferred_language
 
 JOBS: Final[Mapping[JobName, Job]] = {
@@ -39,14 +41,16 @@ async def load(state: AgentState, runtime: Context) -> AgentState:
     """
     context = runtime.context
     async with context.open_tools() as tools:
-        finished = await _finished(tools, state)
+        talk = await converse.load(tools, state) if state["job"] == "converse" else None
+        done = await _done(tools, state) if talk is None else talk.finished
+        finished = _result_of(done, state)
         if finished is not None:
             return AgentState(result=finished)
-        chosen = await preferred_language(tools.session, context.user_id)
-        if state["job"] == "converse":
-            subject = await converse.load(tools, state["request"])
-        else:
+        if talk is None:
+            chosen = await preferred_language(tools.session, context.user_id)
             subject = await JOBS[state["job"]].load(tools, state["request"])
+        else:
+            chosen, subject = _language_of_account(talk), converse.as_subject(talk)
         await context.reserve(tools, state)
     change = AgentState(
         subject={**subject, "preferred_language": chosen},
@@ -73,18 +77,23 @@ async def route(state: AgentState, runtime: Context) -> AgentState:
 
 async def retrieve(state: AgentState, runtime: Context) -> AgentState:
     """Search the learner's own rows for what the job is about."""
-    query = _query(state).strip()
-    if not query or not JOBS[state["job"]].entity_types:
-        return AgentState(sources=[])
-    async with runtime.context.open_tools() as tools:
-        found = await search_everything(
-            tools,
-            query[:MAX_QUERY_CHARACTERS],
-            limit=SOURCES,
-            scope=Scope(entity_types=JOBS[state["job"]].entity_types),
-        )
+    job, query = JOBS[state["job"]], _query(state).strip()
+    hits: tuple[Hit, ...] = ()
+    if query and job.entity_types:
+        async with runtime.context.open_tools() as tools:
+            found = await search_everything(
+                tools,
+                query[:MAX_QUERY_CHARACTERS],
+                limit=SOURCES,
+                scope=Scope(entity_types=job.entity_types),
+                at_least=tools.embedder.ground_is_at_least if job.seeks_grounds else None,
+            )
+        hits = found.hits
     without = frozenset(state["subject"].get("without_sources", ()))
-    return AgentState(sources=label_hits(found.hits, without=without))
+    sources = label_hits(hits, without=without)
+    if not sources and job.otherwise is not None:
+        sources = job.otherwise(state["subject"])
+    return AgentState(sources=sources)
 
 
 async def check(state: AgentState, runtime: Context) -> AgentState:
@@ -118,7 +127,7 @@ async def persist(state: AgentState, runtime: Context) -> AgentState:
             await operations.finish(operation, result)
             await context.settle(tools, operation)
         else:
-            result = await _finished(tools, state) or {}
+            result = _result_of(await _done(tools, state), state) or {}
     return AgentState(result=result, messages=_with_result(state, runtime, result))
 
 
@@ -169,8 +178,18 @@ def _language_of_talk(state: AgentState, preferred: str | None) -> Language:
     return language_of(state["request"]["message"])
 
 
-async def _finished(tools: ToolContext, state: AgentState) -> Json | None:
-    done = await Operations(tools.session, tools.user_id).find(state["operation_id"])
+def _language_of_account(talk: Talk) -> Language | None:
+    if talk.account is None:
+        raise NotFound("there is no such user")
+    return chosen_language(talk.account)
+
+
+async def _done(tools: ToolContext, state: AgentState) -> Finished | None:
+    return await Operations(tools.session, tools.user_id).find(state["operation_id"])
+
+
+def _result_of(done: Finished | None, state: AgentState) -> Json | None:
+    """Return the answer of the operation. Raises Conflict where the key was another request's."""
     if done is None:
         return None
     if state.get("thread_id") is None and done.request_hash != request_hash(state["request"]):

@@ -17,21 +17,22 @@ from agent.job import Job, as_meta, ask_for, complain, provenance
 from agent.outputs import SuggestedGoal, SuggestedGoals, goals_shape
 from agent.review import Decision, validated
 from agent.sources import NOTHING, dashed, new_fence, source_lines
-from agent.state import AgentState, Json
+from agent.state import AgentState, Json, Source
 from agent.token_budget import cut
 from db.base import new_id
-from db.enums import GoalPriority
+from db.enums import GoalPriority, GoalStatus
 from db.events import AiGoalSuggested
 from tools.context import ToolContext
 from tools.errors import InputError, ModelBadOutput
 from tools.goals import NewGoalRow, create_goals, latest_goal_texts
-from tools.indexing import ENTITY_TYPES
+from tools.indexing import ENTITY_TYPES, GOAL, goal_text
 from tools.schemas import GoalIn
 
 EXISTING_GOALS: Final = 100
 SHOWN_GOALS: Final = 30
 MAX_DESCRIPTION: Final = 2_000
 TITLE_TOKENS: Final = 30
+GOALS_IN_PROGRESS: Final = 2
 EDITABLE: Final = ("title", "description", "priority", "criteria")
 
 
@@ -53,6 +54,22 @@ def query(request: Json, subject: Json) -> str:
     return ". ".join(part for part in (wish, course) if part) or latest
 
 
+def in_progress(subject: Json) -> list[Source]:
+    """Return the goals that the learner is at: what there is to go by where nothing is near."""
+    goals = [goal for goal in subject["goals"] if goal["status"] == GoalStatus.IN_PROGRESS.value]
+    return [
+        Source(
+            label=f"S{number}",
+            entity_type=GOAL,
+            entity_id=goal["id"],
+            title=goal["title"],
+            content=goal_text(goal["title"], goal["description"], goal["criteria"]),
+            score=0.0,
+        )
+        for number, goal in enumerate(goals[:GOALS_IN_PROGRESS], start=1)
+    ]
+
+
 async def answer(state: AgentState, context: AgentContext) -> AgentState:
     """Ask the model for goals; in a repair turn for those that are still missing.
 
@@ -63,7 +80,11 @@ async def answer(state: AgentState, context: AgentContext) -> AgentState:
     titles = [goal["title"] for goal in [*kept, *subject["goals"]]]
     try:
         return await ask_for(
-            goals_shape(count, tuple(source["label"] for source in state["sources"])),
+            goals_shape(
+                count,
+                tuple(source["label"] for source in state["sources"]),
+                must_cite=any(source["score"] > 0 for source in state["sources"]),
+            ),
             state,
             context,
             values={
@@ -284,4 +305,6 @@ SUGGEST_GOALS: Final = Job(
     items=items,
     decide=decide,
     record_proposed=record_proposed,
+    seeks_grounds=True,
+    otherwise=in_progress,
 )

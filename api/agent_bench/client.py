@@ -39,6 +39,11 @@ class Client:
         """Return host and port."""
         return self._host.netloc
 
+    @property
+    def is_ended(self) -> bool:
+        """Tell whether the server has ended the connection, as it does with one idle for long."""
+        return self._streams is not None and self._streams[0].at_eof()
+
     async def close(self) -> None:
         """Close the connection."""
         if self._streams is not None:
@@ -77,6 +82,8 @@ class Client:
     async def _send(
         self, method: str, path: str, body: Any, *, token: str | None
     ) -> asyncio.StreamReader:
+        if self.is_ended:
+            await self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection(
                 self._host.hostname, self._host.port, limit=LONGEST_HEAD

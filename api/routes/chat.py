@@ -55,7 +55,12 @@ async def run_agui(body: RunAgentInput, user_id: CurrentUser, request: Request) 
     else:
         message, history = _last_message(body)
         begun = await hub.talk(
-            user_id, message=message, run_id=run_id, thread_id=thread_id, history=history
+            user_id,
+            message=message,
+            run_id=run_id,
+            thread_id=thread_id,
+            history=history,
+            durable=False,
         )
     encoder = AguiEncoder(thread_id=body.thread_id, run_id=body.run_id)
     return stream(hub.follow(user_id, begun.run.id), encoder, headers=_ids(begun))
@@ -122,9 +127,11 @@ async def _begin(
     thread_id: str | None
     if isinstance(named, str) and named:
         thread_id = _thread_id(user_id, named)
-    else:
+    elif turn.history:
         async with hub.services.open_tools(user_id) as tools:
             thread_id = await find_thread(tools, turn.history)
+    else:
+        thread_id = None
     try:
         return await hub.talk(
             user_id,
@@ -132,12 +139,15 @@ async def _begin(
             run_id=run_id,
             thread_id=thread_id,
             history=turn.history,
+            durable=False,
         )
     except RunActive:
         if named is not None:
             raise
         # Another conversation that began with the same words: this one gets a thread of its own.
-        return await hub.talk(user_id, message=turn.message, run_id=run_id, history=turn.history)
+        return await hub.talk(
+            user_id, message=turn.message, run_id=run_id, history=turn.history, durable=False
+        )
 
 
 async def _resume(hub: RunHub, user_id: str, body: RunAgentInput, *, run_id: str) -> Begun:

@@ -21,7 +21,7 @@ from api.runs.log import EventLog, Live, Stored
 from api.runs.work import Work, work_on
 from db.base import new_id
 from db.conversation_models import Interrupt, Run
-from db.engine import UNAVAILABLE, make_log_engine
+from db.engine import UNAVAILABLE, make_writes
 from db.run_events import NOTHING_TOLD, ToldBefore, events_after, told_before
 from db.runs import Runs, claim_expired, renew_leases
 from tools.runs import Begun, Lease, Said, begin_decision, begin_talk, get_question, get_run
@@ -78,11 +78,18 @@ class RunHub:
         thread_id: str | None = None,
         must_exist: bool = False,
         history: Sequence[Said] = (),
+        durable: bool = True,
     ) -> Begun:
-        """Begin a run with what the user says: see `tools.runs.begin_talk`."""
+        """Begin a run with what the user says: see `tools.runs.begin_talk`.
+
+        A run that is not `durable` at once is like its events: where PostgreSQL itself crashes in
+        the next half second it may be gone, and whoever listens to it hears no end.
+        """
 
         async def begin() -> Begun:
             async with self.services.open_tools(user_id) as tools:
+                if durable:
+                    await tools.session.connection()
                 return await begin_talk(
                     tools,
                     message=message,
@@ -317,8 +324,8 @@ async def _follow_live(live: Live, seen: int) -> AsyncIterator[Stored | None]:
 @contextlib.asynccontextmanager
 async def open_hub(services: "Services") -> AsyncIterator[RunHub]:
     """Yield the hub of this process, at work until the end of the block."""
-    engine = make_log_engine(services.database_url)
-    hub = RunHub(services, EventLog(engine))
+    writes = make_writes(services.database_url)
+    hub = RunHub(services, EventLog(writes))
     writing = asyncio.create_task(hub.log.run(), name="run-events")
     keeping = asyncio.create_task(hub.keep(), name="run-leases")
     try:
@@ -328,4 +335,4 @@ async def open_hub(services: "Services") -> AsyncIterator[RunHub]:
         await hub.close()
         writing.cancel()
         await asyncio.wait([keeping, writing])
-        await engine.dispose()
+        writes.close()

@@ -6,6 +6,7 @@ ended may be missing, which a follower is told as a gap.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,17 +14,20 @@ from typing import Final
 
 import structlog
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from agent.stream import ENDS, RunEvent
 from db.base import utc_now
 from db.engine import UNAVAILABLE
-from db.run_events import NewEvent, append_events
+from db.reads import Reads
+from db.run_events import NewEvent, append_past
 
 log = structlog.get_logger(__name__)
 WAITING: Final = 20_000
 """Events that may wait to be stored; whoever has more to tell waits with them."""
 GROUP: Final = 1_000
+STEPS: Final = frozenset({"step_started", "step_finished"})
+STEPS_WAIT_SECONDS: Final = 0.02
+"""For so long steps wait for what comes after them, to be stored with it."""
 RETRY_SECONDS: Final = 0.2
 GIVE_UP_SECONDS: Final = 15.0
 
@@ -63,6 +67,7 @@ class Live:
 
 
 Written = tuple[Live, NewEvent]
+Waiting = Written | asyncio.Future[None]
 
 
 class LogFailed(Exception):
@@ -72,9 +77,9 @@ class LogFailed(Exception):
 class EventLog:
     """Stores the events of this process's runs, many runs in one statement."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._queue: asyncio.Queue[Written | asyncio.Future[None]] = asyncio.Queue(WAITING)
+    def __init__(self, writes: Reads) -> None:
+        self._writes = writes
+        self._queue: asyncio.Queue[Waiting] = asyncio.Queue(WAITING)
 
     async def write(self, live: Live, seq: int, event: RunEvent) -> None:
         """Have an event stored and then shown; returns before it is.
@@ -97,8 +102,13 @@ class EventLog:
         """Store what comes, until cancelled."""
         while True:
             taken = [await self._queue.get()]
-            while len(taken) < GROUP and not self._queue.empty():
-                taken.append(self._queue.get_nowait())
+            self._take_all(taken)
+            if all(_can_wait(one) for one in taken):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(STEPS_WAIT_SECONDS):
+                        while _can_wait(taken[-1]):
+                            taken.append(await self._queue.get())
+                self._take_all(taken)
             by_run: dict[str, list[Written]] = {}
             for one in taken:
                 if isinstance(one, tuple):
@@ -107,6 +117,11 @@ class EventLog:
             for one in taken:
                 if isinstance(one, asyncio.Future) and not one.done():
                     one.set_result(None)
+            await asyncio.sleep(0)  # who follows sends these before the next are stored
+
+    def _take_all(self, taken: list[Waiting]) -> None:
+        while len(taken) < GROUP and not self._queue.empty():
+            taken.append(self._queue.get_nowait())
 
     async def _keep(self, by_run: Mapping[str, Sequence[Written]]) -> None:
         """Store a group and show it; where a run is gone, the others' events are stored alone."""
@@ -131,8 +146,7 @@ class EventLog:
         began = asyncio.get_running_loop().time()
         while True:
             try:
-                async with AsyncSession(self._engine) as session:
-                    await append_events(session, rows)
+                await append_past(self._writes, rows)
             except IntegrityError:
                 raise
             except UNAVAILABLE as error:
@@ -147,6 +161,10 @@ class EventLog:
 def as_row(run_id: str, seq: int, event: RunEvent, *, at: datetime) -> NewEvent:
     """Return an event as it is stored."""
     return run_id, seq, event.type, event.model_dump_json(), at
+
+
+def _can_wait(one: Waiting) -> bool:
+    return isinstance(one, tuple) and one[1][2] in STEPS
 
 
 def _show(group: Sequence[Written]) -> None:

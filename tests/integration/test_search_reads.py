@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from db.base import new_id
 from db.engine import READ_OPTIONS, Sessions, conninfo, make_engine, make_sessions
-from db.reads import CONNECTIONS, READS, Reads, make_statement, read
+from db.reads import CONNECTIONS, READS, Reads, execute, is_past, make_statement, read, write
 from db.retrieval import Retrieval, Scope
 from tests.database import connect
 from tests.embedded_rows import MADE_AT, Row, axis, insert_rows
@@ -21,6 +21,8 @@ from tools.users import get_or_create_user
 MODEL = "a-name-as-long-as-that-of-a-real-model"
 BACKEND = make_statement("select pg_backend_pid() where :yes")
 SLEEP = make_statement("select pg_sleep(:seconds)")
+RENAME = make_statement("update users set full_name = :name where id = :id")
+NAME = make_statement("select full_name from users where id = :id")
 OTHERS = """
 select count(*) from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid()
@@ -172,3 +174,46 @@ async def test_a_row_as_the_product_writes_it_is_stored_whole(sessions: Sessions
         )
 
     assert out_of_line == 0
+
+
+async def test_a_statement_that_writes_alone_is_committed_whatever_becomes_of_the_session(
+    sessions: Sessions, ana: str
+) -> None:
+    async with sessions() as session:
+        assert is_past(session)
+        await write(session, RENAME, {"id": ana, "name": "Ana"})
+        await session.rollback()
+
+    async with sessions() as session:
+        assert await read(session, NAME, {"id": ana}) == [("Ana",)]
+
+
+async def test_in_a_transaction_under_way_it_is_undone_with_that(
+    sessions: Sessions, ana: str
+) -> None:
+    async with sessions() as session:
+        await session.connection()
+        assert not is_past(session)
+        await write(session, RENAME, {"id": ana, "name": "Eva"})
+        await session.rollback()
+    async with sessions() as session:
+        await execute(session, RENAME, {"id": ana, "name": "Ida"})
+        await session.rollback()
+
+    async with sessions() as session:
+        assert await read(session, NAME, {"id": ana}) == [(None,)]
+
+
+async def test_what_writes_meets_no_connection_that_the_server_has_ended(
+    sessions: Sessions, ana: str, database_url: str
+) -> None:
+    async with sessions() as session:
+        [[pid]] = await write(session, BACKEND, {"yes": True})
+    with connect(database_url) as connection:
+        connection.execute(f"select pg_terminate_backend({pid}, 5000)")
+
+    async with sessions() as session:
+        await write(session, RENAME, {"id": ana, "name": "Ana"})
+
+    async with sessions() as session:
+        assert await read(session, NAME, {"id": ana}) == [("Ana",)]

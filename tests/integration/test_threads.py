@@ -227,8 +227,7 @@ async def test_a_thread_is_found_by_its_history_and_only_by_its_owner(
         of_another = await Threads(session, bruno.id).find_by_history(digest)
         unknown = await Threads(session, ana.id).find_by_history("b" * 64)
 
-    assert found is not None
-    assert found.id == made[0]
+    assert found == made[0]
     assert (of_another, unknown) == (None, None)
 
 

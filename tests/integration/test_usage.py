@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import text
 
 from db.conversation_models import UsageDay
 from db.engine import Sessions
@@ -309,3 +310,35 @@ async def test_the_verbs_reserve_settle_and_say_when_there_is_a_budget_again(
     assert shown.total.cost == Decimal("0.00021")
     assert [(day.day, day.calls) for day in shown.days] == [(TODAY, 2)]
     assert [(named.model, named.output_tokens) for named in shown.models] == [("m", 300)]
+
+
+async def test_what_is_reserved_in_a_transaction_is_undone_with_it(sessions: Sessions) -> None:
+    ana = await add_user(sessions, "ana")
+    values: dict[str, Any] = {
+        "kind": "suggest_goals",
+        "model": "m",
+        "tokens": 400,
+        "calls": 3,
+        "day": TODAY,
+        "limit_tokens": None,
+        "limit_calls": None,
+        "at": NOW,
+    }
+
+    async with sessions() as session:
+        await session.connection()
+        assert await Usage(session, ana).reserve("opr_1", **values)
+        assert not await Usage(session, ana).reserve("opr_2", **{**values, "limit_tokens": 799})
+        await session.rollback()
+
+    assert await counter(sessions, ana) is None
+
+
+async def test_what_there_is_no_room_for_leaves_nothing_behind(sessions: Sessions) -> None:
+    ana = await add_user(sessions, "ana")
+
+    reserved = await reserve(sessions, ana, limit_tokens=399)
+
+    assert not reserved
+    async with sessions() as session:
+        assert await session.scalar(text("select count(*) from usage_records")) == 0

@@ -183,3 +183,27 @@ def test_the_application_and_its_migrations_import_no_model_library(program: str
     loaded = {name.split(".")[0] for name in imported_after(program)}
 
     assert loaded & MODEL_LIBRARIES == set()
+
+
+async def test_a_client_connects_again_where_the_server_has_ended_the_connection() -> None:
+    connections: list[asyncio.StreamWriter] = []
+
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        writer.close()
+
+    server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    client = Client(f"http://{host}:{port}")
+
+    first = await client.get("/")
+    await connections[0].wait_closed()
+    while not client.is_ended:  # noqa: ASYNC110 - the event is the kernel's
+        await asyncio.sleep(0)
+    second = await client.get("/")
+
+    await client.close()
+    server.close()
+    assert (first.status, second.status, len(connections)) == (200, 200, 2)

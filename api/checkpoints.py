@@ -1,0 +1,114 @@
+"""LangGraph's checkpoints: none is looked for where a run begins, one is kept where it ends."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Final
+
+from db.checkpoints import keep_checkpoint
+from db.engine import UTC_OPTIONS, conninfo, make_writes
+from db.reads import is_alive
+
+if TYPE_CHECKING:
+    from psycopg_pool import AsyncConnectionPool
+
+CONNECTIONS: Final = 4
+
+
+@contextlib.asynccontextmanager
+async def open_checkpoints(url: str) -> AsyncIterator[Any]:
+    """Yield LangGraph's saver over a pool that notices dead connections.
+
+    A checkpoint waits for the disk only where the caller is told to come back to it and nothing
+    is committed after it: see `agent.run.LAST_WRITE`. LangGraph's own way writes them one at a
+    time, in several messages and a thread; there are as many as there are requests.
+    """
+    from langgraph.checkpoint.base import get_serializable_checkpoint_metadata
+    from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+    from agent.run import LAST_WRITE, NEW_RUN
+
+    writes = make_writes(url)
+
+    class RunSaver(AsyncPostgresSaver):
+        """Looks for no checkpoint where a run has just begun, and keeps one in one statement."""
+
+        async def aget_tuple(self, config: Any) -> Any:
+            """Return the checkpoint, None where there is none."""
+            if config["configurable"].get(NEW_RUN):
+                return None
+            return await super().aget_tuple(config)
+
+        async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
+            """Keep a checkpoint, and return the configuration that names it."""
+            if config["configurable"].get(LAST_WRITE):
+                return await super().aput(config, checkpoint, metadata, new_versions)
+            named = config["configurable"]
+            thread_id, space = named["thread_id"], named["checkpoint_ns"]
+            values = checkpoint["channel_values"]
+            apart = {name for name, value in values.items() if not _is_plain(value)}
+            await keep_checkpoint(
+                writes,
+                thread_id=thread_id,
+                space=space,
+                checkpoint_id=checkpoint["id"],
+                parent_id=named.get("checkpoint_id"),
+                checkpoint={
+                    **checkpoint,
+                    "channel_values": {
+                        name: value for name, value in values.items() if name not in apart
+                    },
+                },
+                metadata=get_serializable_checkpoint_metadata(config, metadata),
+                blobs=self._dump_blobs(
+                    thread_id,
+                    space,
+                    {name: values[name] for name in apart},
+                    {name: new for name, new in new_versions.items() if name in apart},
+                ),
+            )
+            here = {
+                "thread_id": thread_id,
+                "checkpoint_ns": space,
+                "checkpoint_id": checkpoint["id"],
+            }
+            return {"configurable": here}
+
+    try:
+        async with _open_pool(url) as pool:
+            yield RunSaver(pool)
+    finally:
+        writes.close()
+
+
+def _open_pool(url: str) -> "AsyncConnectionPool[Any]":
+    from psycopg.rows import dict_row
+    from psycopg_pool import AsyncConnectionPool
+
+    return AsyncConnectionPool(
+        conninfo(url),
+        min_size=0,
+        max_size=CONNECTIONS,
+        timeout=5.0,
+        max_waiting=50,
+        open=False,
+        check=_check_alive,
+        kwargs={
+            "autocommit": True,
+            "prepare_threshold": 0,
+            "row_factory": dict_row,
+            "options": UTC_OPTIONS,
+        },
+    )
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether LangGraph keeps a channel's value in the checkpoint itself."""
+    return value is None or isinstance(value, str | int | float | bool)
+
+
+async def _check_alive(connection: Any) -> None:
+    """Raise OperationalError where an idle connection has ended."""
+    from psycopg import OperationalError
+
+    if not is_alive(connection):
+        raise OperationalError("the server has ended this connection")

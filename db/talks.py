@@ -1,0 +1,200 @@
+"""How a talk begins, and what it begins with: one statement each, for a user waits for the words.
+
+`begin_talk` is a thread (locked, or new), its running run and the user's message; `read_talk` is
+all that the model is told. Both go past the session where it has not begun (`db/reads.py`).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.columns import JsonObject
+from db.conversation_models import Run
+from db.operations import Finished
+from db.reads import make_statement, read, write
+
+# The thread's row comes first and is held: who talks in the same thread, or ends a run in it,
+# waits. The last position is read as of before that wait; where it has changed, its key says so.
+_BEGIN: Final = make_statement("""
+with found as (
+    select id, history_hash::text as said_before
+    from threads where id = :thread_id and user_id = :user_id
+    for no key update
+), made as (
+    insert into threads (id, user_id, title, history_hash, created_at, updated_at)
+    select :thread_id, :user_id, :title, :hash_after, :at::timestamp, :at::timestamp
+    where :may_be_new::boolean and not exists (select from found)
+    returning id
+), thread as (
+    select id, said_before, false as is_new from found
+    union all
+    select id, :hash_before::text, true from made
+), started as (
+    insert into runs (id, user_id, thread_id, kind, state, checkpoint_id, request, worker,
+                      lease_until, created_at)
+    select :run_id, :user_id, id, :kind, 'running', :run_id,
+           :request::jsonb || jsonb_build_object('history_hash', said_before),
+           :worker, :lease_until::timestamp, :at::timestamp
+    from thread
+    on conflict (thread_id) where state = 'running' do nothing
+    returning thread_id
+), told as (
+    insert into messages (id, thread_id, position, run_id, role, content, created_at)
+    select old.id, thread.id, old.position, null, old.role, old.content, :at::timestamp
+    from thread, unnest(:old_ids::text[], :old_roles::text[], :old_texts::text[])
+         with ordinality as old (id, role, content, position)
+    where thread.is_new
+), said as (
+    insert into messages (id, thread_id, position, run_id, role, content, created_at)
+    select :message_id, thread_id,
+           cardinality(:old_ids::text[]) * (exists (select from made))::integer + 1
+           + coalesce((select max(position) from messages where thread_id = :thread_id), 0),
+           :run_id, 'user', :message, :at::timestamp
+    from started
+), moved as (
+    update threads
+    set updated_at = :at::timestamp,
+        history_hash = encode(sha256(
+            convert_to(coalesce(found.said_before, ''), 'UTF8') || '\\x00'::bytea
+            || convert_to('user', 'UTF8') || '\\x00'::bytea
+            || convert_to(:stripped::text, 'UTF8')), 'hex')
+    from found, started
+    where threads.id = found.id
+)
+select said_before, exists (select from started) from thread
+""")
+
+_READ: Final = make_statement("""
+select (select coalesce(metadata::jsonb, '{}') from users where id = :user_id),
+       (select jsonb_build_array(request_hash, result)
+        from operations where id = :operation_id and user_id = :user_id),
+       (select json_agg(json_build_object('role', role, 'content', content) order by position)
+        from (select m.id, m.role, m.content, m.position
+              from messages m join threads t on t.id = m.thread_id
+              where m.thread_id = :thread_id and t.user_id = :user_id
+              order by m.position desc limit :messages) as latest
+        where id <> :message_id),
+       (select json_agg(json_build_object('id', id, 'title', title, 'status', status)
+                        order by created_at desc, id desc)
+        from (select id, title, status, created_at from goals where user_id = :user_id
+              order by created_at desc, id desc limit :goals) as newest)
+""")
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What the user says and where; `thread_id` is made with `old`, if it `may_be_new`.
+
+    `old` has (id, role, text) of what was said before in a thread that we do not know;
+    `hash_before` and `hash_after` are those of its history without and with the message.
+    """
+
+    thread_id: str
+    may_be_new: bool
+    title: str | None
+    old: Sequence[tuple[str, str, str]]
+    hash_before: str | None
+    hash_after: str | None
+    run_id: str
+    kind: str
+    request: JsonObject
+    message_id: str
+    message: str
+    worker: str
+    lease_until: datetime
+
+
+@dataclass(frozen=True)
+class Talk:
+    """What a talk begins with; `account` is the user's metadata, None where the user has gone.
+
+    `said` is what was said before, in order; `goals` are the newest ones, newest first.
+    """
+
+    account: JsonObject | None
+    finished: Finished | None
+    said: list[JsonObject]
+    goals: list[JsonObject]
+
+
+class NoThread(Exception):
+    """This owner has no such thread, and it is not to be made."""
+
+
+async def begin_talk(
+    session: AsyncSession, user_id: str, new: Beginning, *, at: datetime
+) -> Run | None:
+    """Store the message and its running run, and return the run; None where the thread has one.
+
+    Raises NoThread, and IntegrityError where the same was begun, or the thread changed, at this
+    very moment: then nothing is stored and it may be tried again.
+    """
+    values: dict[str, Any] = {
+        **vars(new),
+        "user_id": user_id,
+        "request": json.dumps(new.request, ensure_ascii=False),
+        "stripped": new.message.strip(),
+        "old_ids": [one[0] for one in new.old],
+        "old_roles": [one[1] for one in new.old],
+        "old_texts": [one[2] for one in new.old],
+        "lease_until": _naive(new.lease_until),
+        "at": _naive(at),
+    }
+    rows = await write(session, _BEGIN, values)
+    if not rows:
+        raise NoThread(new.thread_id)
+    [(history_hash, started)] = rows
+    if not started:
+        return None
+    return Run(
+        id=new.run_id,
+        user_id=user_id,
+        thread_id=new.thread_id,
+        kind=new.kind,
+        state="running",
+        checkpoint_id=new.run_id,
+        request={**new.request, "history_hash": history_hash},
+        cancel_requested=False,
+        worker=new.worker,
+        lease_until=new.lease_until,
+        created_at=at,
+    )
+
+
+async def read_talk(
+    session: AsyncSession,
+    user_id: str,
+    *,
+    operation_id: str,
+    thread_id: str,
+    message_id: str,
+    messages: int,
+    goals: int,
+) -> Talk:
+    """Return what a talk begins with: at most `messages` of the thread but this one, and `goals`.
+
+    Another owner's thread is an empty one.
+    """
+    values = {
+        "user_id": user_id,
+        "operation_id": operation_id,
+        "thread_id": thread_id,
+        "message_id": message_id,
+        "messages": messages,
+        "goals": goals,
+    }
+    [(account, finished, said, newest)] = await read(session, _READ, values)
+    return Talk(
+        account=account,
+        finished=None if finished is None else Finished(*finished),
+        said=said or [],
+        goals=newest or [],
+    )
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
