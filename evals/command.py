@@ -1,9 +1,11 @@
 """`goals eval`: the suites that tell how good the product is; no key and no network."""
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +17,7 @@ app = typer.Typer(name="eval", help=__doc__, no_args_is_help=True, add_completio
 class Suite(StrEnum):
     """What can be measured."""
 
+    PLANNING = "planning"
     VALIDATION = "validation"
 
 
@@ -41,24 +44,47 @@ def run(
 ) -> None:
     """Run a suite and say whether it is good enough: exit code 1 where it is not."""
     from evals.recorded_answers import NotRecorded
-    from evals.validation_command import run_validation
-    from evals.validation_report import make_markdown, write_report
     from tools.errors import SetupError
 
+    measured = _suite(suite)
     words = Console(stderr=True)
     try:
         with Progress(console=words, transient=True) as progress:
             task = progress.add_task(f"{suite.value}: judged", total=None)
-            found = run_validation(
-                record=record,
-                note=lambda count: progress.advance(task, count),
-            )
+            found = measured.run(record=record, note=lambda count: progress.advance(task, count))
     except (NotRecorded, SetupError) as error:
         words.print(str(error), style="red")
         raise typer.Exit(2) from error
     if report is not None:
-        for path in write_report(found, report):
+        for path in measured.write(found, report):
             words.print(str(path))
-    sys.stdout.write(found.as_json() + "\n" if as_json else make_markdown(found))
+    sys.stdout.write(found.as_json() + "\n" if as_json else measured.as_markdown(found))
     if not all(check.met for check in found.checks()):
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """How a suite is run and its report written."""
+
+    run: Callable[..., Any]
+    as_markdown: Callable[[Any], str]
+    write: Callable[[Any, Path], list[Path]]
+
+
+def _suite(suite: Suite) -> _Measured:
+    if suite is Suite.PLANNING:
+        from evals import planning_command, planning_report
+
+        return _Measured(
+            run=planning_command.run_planning,
+            as_markdown=planning_report.make_markdown,
+            write=planning_report.write_report,
+        )
+    from evals import validation_command, validation_report
+
+    return _Measured(
+        run=validation_command.run_validation,
+        as_markdown=validation_report.make_markdown,
+        write=validation_report.write_report,
+    )

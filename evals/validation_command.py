@@ -1,14 +1,12 @@
 """Run the validation suite: with recorded answers, or with the local model where asked."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from agent.context import AgentContext, Limits
-from agent.models import SMALL_MODEL, ChatModel
-from evals.recorded_answers import RecordedModel
+from evals.recorded_chat import LIVE_SECONDS, MODEL, open_chat
 from evals.validation import (
     judge_all,
     judge_naively,
@@ -20,9 +18,6 @@ from evals.validation_cases import FOLDER, load_submissions, load_tasks
 from evals.validation_report import ValidationReport
 
 ANSWERS: Final = FOLDER / "answers.jsonl"
-MODEL: Final = "qwen2.5-coder-1.5b-instruct-q4_k_m"
-"""The model whose answers are recorded."""
-LIVE_SECONDS: Final = 1_800.0
 TIMES: Final = 20
 NAIVE_EVERY: Final = 2
 """The naive call sees the programs of every second task: enough to see a coin."""
@@ -39,7 +34,7 @@ def run_validation(*, record: Path | None, note: Callable[[int], None]) -> Valid
 
 async def _run(*, record: Path | None, note: Callable[[int], None]) -> ValidationReport:
     tasks, submissions = load_tasks(), load_submissions()
-    async with _chat(record) as (chat, recorded):
+    async with open_chat(ANSWERS, record=record) as (chat, recorded):
         unused: Any = None
         context = AgentContext(
             user_id="usr_evals",
@@ -62,31 +57,3 @@ async def _run(*, record: Path | None, note: Callable[[int], None]) -> Validatio
         naive=tuple(naive),
         facts_p95_ms=percentile_95(seconds) * 1e3,
     )
-
-
-@contextlib.asynccontextmanager
-async def _chat(record: Path | None) -> AsyncIterator[tuple[ChatModel, RecordedModel]]:
-    """Yield the recorded model as our chat model, with the local one behind it to record."""
-    if record is None:
-        recorded = RecordedModel(path=ANSWERS)
-        yield ChatModel(MODEL, recorded, body=SMALL_MODEL, takes_temperature=True), recorded
-        return
-
-    from agent.local_server import PARALLEL, serve_model
-    from agent.models import make_chat_model
-    from tools.http import make_http_clients
-
-    with serve_model(record) as server:
-        clients = make_http_clients(timeout=LIVE_SECONDS)
-        live = make_chat_model(
-            "local",
-            model=MODEL,
-            api_key=server.api_key,
-            base_url=server.base_url,
-            clients=clients,
-        )
-        recorded = RecordedModel(path=ANSWERS, live=live.model, at_once=PARALLEL)
-        try:
-            yield ChatModel(MODEL, recorded, body=live.body, takes_temperature=True), recorded
-        finally:
-            await clients.aclose()

@@ -8,9 +8,10 @@ from agent.context import AgentContext
 from agent.models import SMALL_MODEL, ChatModel
 from evals import validation
 from evals.recorded_answers import NotRecorded, RecordedModel
+from evals.recorded_chat import MODEL
 from evals.validation import Judged, judge_all
 from evals.validation_cases import load_submissions, load_tasks
-from evals.validation_command import ANSWERS, MODEL
+from evals.validation_command import ANSWERS
 from evals.validation_report import WITH_EXAMPLES, ValidationReport, confuse
 from tools.analysis.runs import cpython
 
