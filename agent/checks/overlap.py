@@ -34,6 +34,13 @@ def cosine(one: Vector, other: Vector) -> float:
     return float(one @ other) / lengths if lengths else 0.0
 
 
+def cosines(ones: Sequence[Vector], others: Sequence[Vector]) -> NDArray[np.float32]:
+    """Return the cosine of each of `ones` with each of `others`, shape (ones, others)."""
+    if not ones or not others:
+        return np.zeros((len(ones), len(others)), dtype=np.float32)
+    return _unit(np.stack(ones)) @ _unit(np.stack(others)).T
+
+
 def find_overlaps(
     proposals: Sequence[tuple[str, Vector]], existing: Sequence[Named], *, threshold: float
 ) -> list[Overlap]:
@@ -42,22 +49,32 @@ def find_overlaps(
     Two texts repeat each other where their titles are equal but for case and spaces, or where the
     cosine of their vectors reaches `threshold`.
     """
-    known = list(existing)
+    siblings = [
+        Named(None, title, vector, index) for index, (title, vector) in enumerate(proposals)
+    ]
+    others = [*existing, *siblings]
+    similar = cosines([vector for _, vector in proposals], [other.vector for other in others])
+    named = [_plain(other.title) for other in others]
+    known = list(range(len(existing)))
     overlaps: list[Overlap] = []
-    for index, (title, vector) in enumerate(proposals):
+    for index, (title, _) in enumerate(proposals):
+        said = _plain(title)
         nearest = max(
-            ((_similarity(title, vector, other), other) for other in known),
+            ((1.0 if named[at] == said else float(similar[index, at]), at) for at in known),
             key=lambda pair: pair[0],
             default=None,
         )
         if nearest is not None and nearest[0] >= threshold:
-            overlaps.append(Overlap(index, repeats=nearest[1], similarity=nearest[0]))
+            overlaps.append(Overlap(index, repeats=others[nearest[1]], similarity=nearest[0]))
             continue
-        known.append(Named(None, title, vector, index))
+        known.append(len(existing) + index)
     return overlaps
 
 
-def _similarity(title: str, vector: Vector, other: Named) -> float:
-    if " ".join(title.casefold().split()) == " ".join(other.title.casefold().split()):
-        return 1.0
-    return cosine(vector, other.vector)
+def _plain(title: str) -> str:
+    return " ".join(title.casefold().split())
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from agent.checks.language import foreign_texts, is_foreign
-from agent.checks.overlap import Named, Vector, cosine, find_overlaps
+from agent.checks.overlap import Named, Vector, cosine, cosines, find_overlaps
 from agent.outputs import SuggestedGoal
 from agent.state import Json, Source
 from agent.words import Language
@@ -160,10 +160,9 @@ def _nearest(
     if not new:
         return []
 
-    def nearness(at: int) -> float:
-        return max(cosine(old[at].vector, goal.vector) for goal in new)
-
-    near = sorted(range(len(known)), key=nearness, reverse=True)[:NEAREST_GOALS]
+    nearness = cosines([one.vector for one in old], [goal.vector for goal in new]).max(axis=1)
+    near = sorted(range(len(known)), key=lambda at: float(nearness[at]), reverse=True)
+    near = near[:NEAREST_GOALS]
     return [(known[at]["id"], known[at]["title"], known[at]["criteria"]) for at in near]
 
 
@@ -182,4 +181,4 @@ def _contained(goal: Judged, other: Judged) -> float:
     """Return how near the least covered of the goal's criteria is to one of the other's."""
     if not goal.criteria or not other.criteria:
         return 0.0
-    return min(max(cosine(one, theirs) for theirs in other.criteria) for one in goal.criteria)
+    return float(cosines(goal.criteria, other.criteria).max(axis=1).min())
