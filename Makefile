@@ -24,8 +24,8 @@ test-faults: $(READY) ## Kill, stop and starve all that carries events (10 minut
 	@$(BIN)/pytest tests/faults -m "not local_model"
 
 test-clients: $(READY) ## Let real chat clients talk with the service (needs node and npm)
-	@command -v npm >/dev/null || { echo "npm was not found: install Node.js 18 or newer" >&2; exit 1; }
-	@npm ci --prefix tests/clients --no-audit --no-fund --silent
+	@command -v npm >/dev/null || { echo "npm was not found: install Node.js 22 (20 works too)" >&2; exit 1; }
+	@npm ci --prefix tests/clients --no-audit --no-fund --loglevel=error
 	@$(BIN)/pytest tests/clients tests/integration/test_chat_openai.py
 
 test-local: $(READY) ## Run the tests of the real local model
