@@ -66,14 +66,6 @@ class Runs:
             execution_options={"populate_existing": True},
         )
 
-    async def running_of_thread(self, thread_id: str) -> Run | None:
-        """Return the thread's running run."""
-        return await self._session.scalar(
-            select(Run).where(
-                Run.thread_id == thread_id, Run.user_id == self._user_id, Run.state == "running"
-            )
-        )
-
     async def find_repeated(
         self, *, message: str, history_hash: str | None, since: datetime
     ) -> Run | None:

@@ -121,12 +121,6 @@ def after_tools(state: AgentState) -> str:
     return "converse" if state["job"] == "converse" else "load"
 
 
-def spoken_text(state: AgentState) -> str:
-    """Return all that the assistant has said in this run."""
-    said = (one["content"] for one in state["messages"] if one["role"] == "assistant")
-    return "\n\n".join(text for text in said if text)
-
-
 def service_message(text: str) -> tuple[Json, list[TextStarted | TextDelta | TextEnded]]:
     """Return a message that the service itself says, for the state and for the stream."""
     message_id = new_id("msg")
