@@ -180,7 +180,10 @@ def forget_events(connection: Connection, run_ids: list[str]) -> int:
 
 
 def release_reservations(connection: Connection, *, before: datetime, limit: int) -> int:
-    """Give back at most `limit` reservations made before that moment; return how many."""
+    """Give back at most `limit` reservations made before that moment; return how many.
+
+    Their operations can still be settled: what they used counts then.
+    """
     return int(connection.scalar(RELEASE_STALE, {"before": before, "limit": limit}) or 0)
 
 

@@ -284,15 +284,6 @@ class Usage:
         ]
 
 
-async def release_stale(session: AsyncSession, *, before: datetime, limit: int = 1000) -> int:
-    """Give back at most `limit` reservations made before that moment; return how many.
-
-    Their operations can still be settled: what they used counts then.
-    """
-    released = await session.scalar(RELEASE_STALE, {"before": before, "limit": limit})
-    return int(released or 0)
-
-
 def _naive(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
 

@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from db.conversation_models import UsageDay
 from db.engine import Sessions
-from db.usage import ModelDay, Usage, release_stale
+from db.garbage import release_reservations
+from db.usage import ModelDay, Usage
 from tests.conversations import add_user
 from tools import usage
 from tools.context import ToolContext
@@ -198,7 +199,10 @@ async def test_a_reservation_that_stands_too_long_is_given_back_and_can_still_be
     await reserve(sessions, ana, "opr_young", at=NOW + timedelta(minutes=30))
 
     async with sessions.begin() as session:
-        released = await release_stale(session, before=NOW + timedelta(minutes=1))
+        connection = await session.connection()
+        released = await connection.run_sync(
+            release_reservations, before=NOW + timedelta(minutes=1), limit=1_000
+        )
     given_back = await counter(sessions, ana)
     await settle(sessions, ana, f"{ana}_0")
 
