@@ -103,12 +103,13 @@ def open_database(settings: Settings) -> Iterator[str]:
             raise SetupError(f"DATABASE_URL: {error}") from error
         return
 
-    from api.migrations import current_revision, head_revision, migrate
+    from api.migrations import current_revision, head_revision
+    from api.users_elsewhere import migrate_for
     from db.embedded import open_embedded
 
     with open_embedded(settings.home / "postgres") as url:
         if current_revision(url) != head_revision():
-            migrate(url)
+            migrate_for(settings, url)
         yield url
 
 

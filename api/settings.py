@@ -15,6 +15,7 @@ DEFAULT_MODEL_FILE = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
 
 ChatProvider = Literal["openai", "local", "scripted"]
 EmbeddingsProvider = Literal["openai", "local", "scripted"]
+UsersPlace = Literal["own", "service"]
 
 
 def _data_folder() -> Path:
@@ -58,6 +59,13 @@ class Settings(BaseSettings):
     jwt_secret: SecretStr | None = Field(default=None, alias="GOALS_JWT_SECRET")
     jwt_issuer: str = Field(default=APPLICATION, alias="GOALS_JWT_ISSUER")
     jwt_audience: str = Field(default=APPLICATION, alias="GOALS_JWT_AUDIENCE")
+
+    users: UsersPlace = Field(default="own", alias="GOALS_USERS")
+    users_url: str | None = Field(default=None, alias="GOALS_USERS_URL")
+    users_token: SecretStr | None = Field(default=None, alias="GOALS_USERS_TOKEN")
+    users_timeout: float = Field(default=1.5, gt=0, le=2, alias="GOALS_USERS_TIMEOUT")
+    users_fresh: float = Field(default=30.0, ge=0, alias="GOALS_USERS_FRESH")
+    users_stale: float = Field(default=3_600.0, ge=0, alias="GOALS_USERS_STALE")
 
     host: str = Field(default="127.0.0.1", alias="GOALS_HOST")
     port: int = Field(default=8000, ge=0, le=65535, alias="GOALS_PORT")
