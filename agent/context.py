@@ -55,6 +55,7 @@ class AgentContext:
     embedder: Embedder
     limits: Limits = Limits()
     budget: Budget | None = None
+    courses_elsewhere: bool = False
     meter: Meter = field(default_factory=Meter)
 
     async def reserve(self, tools: ToolContext, state: AgentState) -> None:

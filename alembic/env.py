@@ -114,7 +114,7 @@ def _holder(connection: Connection) -> int | None:
 
 
 def _users_are_to_be_elsewhere() -> bool:
-    """Tell whether `-x users=service`, or GOALS_USERS where nobody else's settings count, says so."""
+    """Tell whether `-x users=service` says so, or GOALS_USERS where the settings count."""
     given = _argument("users", "")
     if given or "url" in context.config.attributes:
         return given == "service"

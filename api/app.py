@@ -21,6 +21,7 @@ from api.routes import (
     search,
     snapshots,
     tasks,
+    their_courses,
     threads,
     usage,
 )
@@ -40,7 +41,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.metrics = make_registry(services.database_url)
     app.add_middleware(BodyLimit)
     planning = (agent, chat, runs, threads, usage)
-    features = (goals, tasks, courses, snapshots, dismissals, search, events)
+    of_courses = their_courses if services.directory.is_elsewhere else courses
+    features = (goals, tasks, of_courses, snapshots, dismissals, search, events)
     for module in (*planning, *features, health, metrics):
         app.include_router(module.router)
     app.include_router(chat.openai_router)

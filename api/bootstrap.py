@@ -18,6 +18,7 @@ from api.settings import Settings
 from db.base import utc_now
 from db.engine import Sessions, database_url, make_engine, make_sessions
 from tools.context import ToolContext
+from tools.directory import OWN_TABLES, Directory
 from tools.errors import SetupError
 from tools.http import HttpClients, make_http_clients
 
@@ -52,6 +53,7 @@ class Services:
     jwt: JwtConfig
     agent: Agent | None = None
     hub: "RunHub | None" = None
+    directory: Directory = OWN_TABLES
     now: Callable[[], datetime] = utc_now
 
     @property
@@ -69,6 +71,7 @@ class Services:
                 embedder=self.embedder,
                 now=self.now(),
                 source=source,
+                directory=self.directory,
             )
 
     def agent_context(self, user_id: str, source: str = "api") -> "AgentContext":
@@ -87,6 +90,7 @@ class Services:
             embedder=self.embedder,
             limits=Limits(call_seconds=self.settings.call_seconds),
             budget=self.budget,
+            courses_elsewhere=self.directory.is_elsewhere,
         )
 
 
@@ -130,6 +134,7 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
             await stack.enter_async_context(_open_chat(settings, clients)) if with_agent else None
         )
         url = stack.enter_context(open_database(settings))
+        directory = await stack.enter_async_context(open_directory(settings, url))
         engine = make_engine(url)
         stack.push_async_callback(engine.dispose)
         embedder = _embedder_of(settings, clients)
@@ -146,6 +151,7 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
             embedder=embedder,
             jwt=jwt_config(settings),
             agent=agent,
+            directory=directory,
         )
         if agent is not None:
             from api.runs.hub import open_hub
@@ -153,6 +159,37 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
             hub = await stack.enter_async_context(open_hub(services))
             services = replace(services, hub=hub)
         yield services
+
+
+@contextlib.asynccontextmanager
+async def open_directory(settings: Settings, url: str) -> AsyncIterator[Directory]:
+    """Yield who knows users and courses: the tables of the database at `url`, or their service.
+
+    Raises SetupError where that database is not made for it, or the service has no address.
+    """
+    from api.users_elsewhere import require_place
+
+    await asyncio.to_thread(require_place, settings, url)
+    if settings.users == "own":
+        yield OWN_TABLES
+        return
+
+    from tools.users_service import UsersService
+
+    if settings.users_url is None:
+        raise SetupError("GOALS_USERS=service needs GOALS_USERS_URL, the address of that service")
+    clients = make_http_clients(timeout=settings.users_timeout)
+    try:
+        yield UsersService(
+            settings.users_url,
+            client=clients.asynchronous,
+            token=_revealed(settings.users_token),
+            timeout=settings.users_timeout,
+            fresh=settings.users_fresh,
+            stale=settings.users_stale,
+        )
+    finally:
+        await clients.aclose()
 
 
 def budget_of(settings: Settings) -> "Budget":

@@ -13,7 +13,6 @@ from api.problems import problems
 from tools.context import ToolContext
 from tools.errors import AuthError
 from tools.texts import Id
-from tools.users import is_active_user
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
@@ -64,8 +63,9 @@ async def find_user(
         raise AuthError("send a token: `Authorization: Bearer …`", code="AUTH_MISSING")
     services = find_services(request)
     user_id = verify_token(services.jwt, credentials.credentials)
+    services.directory.introduce(user_id, credentials.credentials)
     async with services.sessions.begin() as session:
-        if not await is_active_user(session, user_id):
+        if not await services.directory.is_active(session, user_id):
             raise AuthError("the token is not one that this service accepts")
     return user_id
 

@@ -137,7 +137,7 @@ def internalize(connection: Connection) -> None:
 
 
 def delete_user(connection: Connection, user_id: str) -> None:
-    """Delete a user's rows from every table that has a `user_id`, whoever made it, and the kept ones.
+    """Delete a user's rows from every table that has a `user_id`, and from the kept ones.
 
     It is what the foreign keys do elsewhere. Not from `events`, which the lake's manifest looks
     after, nor from `erasures`, where a request to be forgotten waits for its end.

@@ -68,8 +68,9 @@ with found as (
 select said_before, exists (select from started) from thread
 """)
 
-_READ: Final = make_statement("""
-select (select coalesce(metadata::jsonb, '{}') from users where id = :user_id),
+_ACCOUNT: Final = "(select coalesce(metadata::jsonb, '{}') from users where id = :user_id)"
+_READ: Final = """
+select %s,
        (select jsonb_build_array(request_hash, result)
         from operations where id = :operation_id and user_id = :user_id),
        (select json_agg(json_build_object('role', role, 'content', content) order by position)
@@ -82,7 +83,11 @@ select (select coalesce(metadata::jsonb, '{}') from users where id = :user_id),
                         order by created_at desc, id desc)
         from (select id, title, status, created_at from goals where user_id = :user_id
               order by created_at desc, id desc limit :goals) as newest)
-""")
+"""
+_READS: Final = {
+    True: make_statement(_READ % _ACCOUNT),
+    False: make_statement(_READ % "null::jsonb"),
+}
 
 
 @dataclass(frozen=True)
@@ -174,10 +179,11 @@ async def read_talk(
     message_id: str,
     messages: int,
     goals: int,
+    has_account: bool = True,
 ) -> Talk:
     """Return what a talk begins with: at most `messages` of the thread but this one, and `goals`.
 
-    Another owner's thread is an empty one.
+    Another owner's thread is an empty one. Unless it `has_account`, the database knows no users.
     """
     values = {
         "user_id": user_id,
@@ -187,7 +193,7 @@ async def read_talk(
         "messages": messages,
         "goals": goals,
     }
-    [(account, finished, said, newest)] = await read(session, _READ, values)
+    [(account, finished, said, newest)] = await read(session, _READS[has_account], values)
     return Talk(
         account=account,
         finished=None if finished is None else Finished(*finished),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,14 @@ from db import outbox
 from db.events import DomainEvent
 
 if TYPE_CHECKING:
+    from tools.directory import Directory
     from tools.embedders import Embedder
+
+
+def _own_tables() -> "Directory":
+    from tools.directory import OWN_TABLES
+
+    return OWN_TABLES
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,7 @@ class ToolContext:
     """One transaction of one user.
 
     The edge opens it and commits it; a verb never does. `now` is fixed for the transaction.
+    `directory` knows users and courses.
     """
 
     session: AsyncSession
@@ -27,6 +35,7 @@ class ToolContext:
     embedder: "Embedder"
     now: datetime
     source: str
+    directory: "Directory" = field(default_factory=_own_tables)
 
     def record(self, event: DomainEvent) -> None:
         """Record `event` in this transaction as this user's."""

@@ -1,7 +1,10 @@
 """Courses: make, read, change, delete."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
 from db.courses import Courses
@@ -43,11 +46,29 @@ async def create_course(tools: ToolContext, course: CourseIn) -> CourseOut:
 
 
 async def get_course(tools: ToolContext, course_id: str) -> CourseOut:
-    """Return one of the learner's courses. Raises NotFound."""
-    row = await Courses(tools.session, tools.user_id).get(course_id)
-    if row is None:
+    """Return one of the learner's courses. Raises NotFound, UsersUnavailable."""
+    course = await tools.directory.find_course(tools.session, tools.user_id, course_id)
+    if course is None:
         raise no_such_course()
-    return _out(row)
+    return course
+
+
+async def find_own_course(session: AsyncSession, user_id: str, course_id: str) -> CourseOut | None:
+    """Return the course as this database has it, None where the user has no such one."""
+    row = await Courses(session, user_id).get(course_id)
+    return None if row is None else _out(row)
+
+
+async def refer_to_courses(tools: ToolContext, course_ids: Collection[str | None]) -> None:
+    """See that goals may refer to these courses: before anything else in a transaction.
+
+    One that lives elsewhere is found by its text from now on, as it is there at this moment.
+    Raises NotFound where one is not the learner's own, UsersUnavailable.
+    """
+    courses = [await get_course(tools, one) for one in course_ids if one is not None]
+    for course in courses if tools.directory.is_elsewhere else ():
+        text = course_text(course.title, course.description, _technologies(course.metadata))
+        await index_entity(tools, entity_type=COURSE, entity_id=course.id, text=text)
 
 
 async def list_courses(
@@ -144,10 +165,13 @@ def _status_event(row: Course) -> DomainEvent | None:
 
 
 async def _index(tools: ToolContext, row: Course) -> None:
-    named = (row.meta or {}).get("technologies")
-    technologies = [str(name) for name in named] if isinstance(named, list) else []
-    text = course_text(row.title, row.description, technologies)
+    text = course_text(row.title, row.description, _technologies(row.meta or {}))
     await index_entity(tools, entity_type=COURSE, entity_id=row.id, text=text)
+
+
+def _technologies(metadata: Mapping[str, Any]) -> list[str]:
+    named = metadata.get("technologies")
+    return [str(name) for name in named] if isinstance(named, list) else []
 
 
 def _out(row: Course) -> CourseOut:

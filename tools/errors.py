@@ -9,6 +9,7 @@ GoalsError
 │   └── InterruptStale    INTERRUPT_STALE 409
 ├── BudgetExceeded        BUDGET_EXCEEDED 429
 ├── DatabaseUnavailable   DB_UNAVAILABLE, OVERLOADED 503
+├── UsersUnavailable      USERS_UNAVAILABLE 503
 ├── ModelError            what the chat model did not give
 │   ├── ModelTimeout      LLM_TIMEOUT 504
 │   ├── ModelUnavailable  LLM_UNAVAILABLE 503
@@ -89,6 +90,17 @@ class DatabaseUnavailable(GoalsError):
     """PostgreSQL does not answer, or has no connection left."""
 
     code, status, retry_after = "DB_UNAVAILABLE", 503, 2
+
+
+class UsersUnavailable(GoalsError):
+    """The service that users and courses live in does not answer, and nothing kept is of use."""
+
+    code, status, retry_after = "USERS_UNAVAILABLE", 503, 2
+
+    def __init__(self, detail: str, *, retry_after: int = 2) -> None:
+        """Keep the seconds after which it is asked again."""
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class ModelError(GoalsError):

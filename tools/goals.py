@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from db.base import new_id
-from db.courses import Courses
 from db.enums import GoalStatus
 from db.events import (
     DomainEvent,
@@ -21,7 +20,7 @@ from db.models import Goal
 from db.snapshots import Snapshots
 from db.tasks import Tasks
 from tools.context import ToolContext
-from tools.courses import no_such_course
+from tools.courses import refer_to_courses
 from tools.criteria import read_criteria, write_criteria
 from tools.cursors import cut_page, decode_cursor
 from tools.errors import NotFound
@@ -68,8 +67,7 @@ async def create_goals(
     tools: ToolContext, goals: Sequence[NewGoalRow], *, ai_generated: bool = False
 ) -> list[GoalOut]:
     """Store goals as `create_goal` does, all rows in one statement and all texts in another."""
-    for course_id in {new.goal.course_id for new in goals}:
-        await _check_course(tools, course_id)
+    await refer_to_courses(tools, {new.goal.course_id for new in goals})
     rows = [_row(tools, new, ai_generated=ai_generated) for new in goals]
     for row in rows:
         Goals(tools.session, tools.user_id).add(row)
@@ -152,10 +150,10 @@ async def update_goal(tools: ToolContext, goal_id: str, patch: GoalPatch) -> Goa
 
     Raises NotFound, also where the course is not the learner's own.
     """
+    await refer_to_courses(tools, [patch.course_id])
     row = await Goals(tools.session, tools.user_id).lock(goal_id)
     if row is None:
         raise no_such_goal()
-    await _check_course(tools, patch.course_id)
 
     was_completed = row.status is GoalStatus.COMPLETED
     changed = _apply(row, patch, now=tools.now)
@@ -230,13 +228,6 @@ async def follow_tasks(tools: ToolContext, goal: Goal) -> None:
 def no_such_goal() -> NotFound:
     """Return the error for a goal that is missing or somebody else's."""
     return NotFound("there is no such goal")
-
-
-async def _check_course(tools: ToolContext, course_id: str | None) -> None:
-    if course_id is None:
-        return
-    if await Courses(tools.session, tools.user_id).get(course_id) is None:
-        raise no_such_course()
 
 
 def _apply(row: Goal, patch: GoalPatch, *, now: datetime) -> tuple[str, ...]:

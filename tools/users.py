@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, Final, Literal
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import outbox
@@ -10,35 +11,50 @@ from db.base import new_id
 from db.events import UserCreated
 from db.models import User
 from db.users import Users
-from tools.errors import Conflict, NotFound
+from tools.context import ToolContext
+from tools.errors import AuthError, Conflict, NotFound, UsersUnavailable
 from tools.schemas import UserOut, chosen_language
+
+log = structlog.get_logger(__name__)
 
 NO_PASSWORD: Final = "!"  # noqa: S105 - the very lack of one
 """Stored where an account has no password: no hash is ever equal to it."""
 
 
 async def get_user(session: AsyncSession, user_id: str) -> UserOut:
-    """Return an account. Raises NotFound."""
+    """Return an account of this database. Raises NotFound."""
     row = await Users(session).get(user_id)
     if row is None:
-        raise NotFound("there is no such user")
+        raise no_such_user()
     return _out(row)
 
 
-async def preferred_language(session: AsyncSession, user_id: str) -> Literal["es", "en"] | None:
+async def preferred_language(tools: ToolContext) -> Literal["es", "en"] | None:
     """Return the language that the learner chose, None where they chose none of ours.
 
     Raises NotFound.
     """
-    metadata = await Users(session).metadata_of(user_id)
+    metadata = await preferences_of(tools)
     if metadata is None:
-        raise NotFound("there is no such user")
+        raise no_such_user()
     return chosen_language(metadata)
 
 
-async def is_active_user(session: AsyncSession, user_id: str) -> bool:
-    """Tell whether there is such an account and it may be used."""
-    return await Users(session).is_active(user_id)
+async def preferences_of(tools: ToolContext) -> dict[str, Any] | None:
+    """Return the metadata of the learner's account, None where there is no such account.
+
+    They are empty where users are elsewhere and cannot be asked for: no run is lost for that.
+    """
+    try:
+        return await tools.directory.metadata_of(tools.session, tools.user_id)
+    except (UsersUnavailable, AuthError) as error:
+        log.warning("users.no_preferences", reason=error.detail)
+        return {}
+
+
+def no_such_user() -> NotFound:
+    """Return the error for an account that is missing."""
+    return NotFound("there is no such user")
 
 
 async def get_or_create_user(

@@ -1,4 +1,4 @@
-"""A database whose users and courses live elsewhere: the way there, back, and onwards from there."""
+"""A database whose users and courses live elsewhere: the way there, back, and onwards."""
 
 import os
 import subprocess
@@ -155,7 +155,9 @@ def test_dropped_tables_come_back_empty_to_be_filled(url: str) -> None:
     leave(url, drop=True)
     dropped = tables_of(url)
 
-    with pytest.raises(NotPossible, match="1 courses in goals.course_id; 1 users in goals.user_id"):
+    with pytest.raises(
+        NotPossible, match=r"1 courses in goals\.course_id; 1 users in goals\.user_id"
+    ):
         come_back(url)
     with connect(url) as connection:
         connection.execute(
