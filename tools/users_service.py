@@ -216,7 +216,7 @@ class UsersService:
         try:
             async with asyncio.timeout(self._timeout):
                 status, body = await self._get(key[1], bearer)
-        except (TimeoutError, httpx2.TransportError) as error:
+        except (TimeoutError, httpx2.HTTPError) as error:
             self._breaker.failed()
             log.warning("users.no_answer", reason=type(error).__name__, state=self._breaker.state)
             raise self._unavailable("does not answer") from error
@@ -260,7 +260,7 @@ class UsersService:
     async def _get(self, path: str, bearer: str) -> tuple[int, bytes]:
         """Return status and body; once more where a connection that was idle has ended meanwhile.
 
-        Raises httpx2.TransportError, and Unreadable for what is too large or packed.
+        Raises httpx2.HTTPError, and Unreadable for what is too large or packed.
         """
         try:
             return await self._get_once(path, bearer)

@@ -75,9 +75,7 @@ def test_we_read_only_what_the_contract_has_and_need_only_what_it_promises(
 
 
 def test_the_stub_has_the_operations_of_the_contract_and_no_others(stub: FastAPI) -> None:
-    offered = {
-        (path, method) for path, item in stub.openapi()["paths"].items() for method in item
-    }
+    offered = {(path, method) for path, item in stub.openapi()["paths"].items() for method in item}
 
     assert offered == {
         (path, method) for path, item in CONTRACT["paths"].items() for method in item
@@ -127,9 +125,7 @@ async def test_the_stub_refuses_as_the_contract_says(
 
 async def test_the_stub_pages_through_all_of_a_users_courses(ana: httpx2.AsyncClient) -> None:
     first = (await ana.get("/courses", params={"limit": 1})).json()
-    second = (
-        await ana.get("/courses", params={"limit": 1, "cursor": first["next_cursor"]})
-    ).json()
+    second = (await ana.get("/courses", params={"limit": 1, "cursor": first["next_cursor"]})).json()
 
     assert [row["id"] for row in first["items"] + second["items"]] == ["crs_api", "crs_sql"]
     assert second["next_cursor"] is None
