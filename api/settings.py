@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     users: UsersPlace = Field(default="own", alias="GOALS_USERS")
     users_url: str | None = Field(default=None, alias="GOALS_USERS_URL")
     users_token: SecretStr | None = Field(default=None, alias="GOALS_USERS_TOKEN")
-    users_timeout: float = Field(default=1.5, gt=0, le=2, alias="GOALS_USERS_TIMEOUT")
+    users_timeout: float = Field(default=0.9, gt=0, le=2, alias="GOALS_USERS_TIMEOUT")
     users_fresh: float = Field(default=30.0, ge=0, alias="GOALS_USERS_FRESH")
     users_stale: float = Field(default=3_600.0, ge=0, alias="GOALS_USERS_STALE")
 

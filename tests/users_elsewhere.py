@@ -61,6 +61,11 @@ class Stub:
         """Let it fail in this way from now on; return what it was asked so far."""
         return int(self.put(f"fault/{fault}")["calls"])
 
+    def wait_until_asked(self, before: int) -> None:
+        """Wait until it was asked more often than that, while it is slow."""
+        while self.fail("slow") <= before:
+            pass
+
     def stop(self) -> None:
         """Let it answer nobody, and keep its connections open."""
         self.process.send_signal(signal.SIGSTOP)

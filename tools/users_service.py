@@ -30,7 +30,7 @@ from tools.users_contract import TheirCourse, TheirCourses, TheirUser
 MAX_BYTES: Final = 256 * 1024
 KEPT_REPLIES: Final = 20_000
 KEPT_BYTES: Final = 64 * 1024 * 1024
-KEPT_TOKENS: Final = 20_000
+KEPT_TOKENS: Final = 5_000
 ABSENT_SECONDS: Final = 1.0
 """How long nobody asks again for what is not there: a new course is seen at once."""
 ABSENT_STALE_SECONDS: Final = 5.0
@@ -99,7 +99,7 @@ class UsersService:
         *,
         client: httpx2.AsyncClient,
         token: str | None = None,
-        timeout: float = 1.5,
+        timeout: float = 0.9,
         fresh: float = 30.0,
         stale: float = 3_600.0,
         breaker: Breaker | None = None,

@@ -54,18 +54,24 @@ async def plan(learner: Learner) -> JsonObject:
         headers={"Idempotency-Key": "k1"},
     )
     assert suggested.status_code == 201, suggested.text
-    [goal] = suggested.json()["goals"]
+    [suggestion] = suggested.json()["suggestions"]
+    goal = suggestion["goal"]
     broken = await learner.client.post(f"/v1/goals/{goal['id']}/breakdown", json={})
     assert broken.status_code == 201, broken.text
     task = broken.json()["tasks"][0]
     judged = await learner.client.post(
         f"/v1/tasks/{task['id']}/validate",
-        json={"code": PAIRS, "language": "python", "file_path": "pares.py"},
+        json={"code": PAIRS, "programming_language": "python", "file_path": "pares.py"},
     )
     assert judged.status_code == 201, judged.text
     facts = await learner.client.post(
         "/v1/feedback",
-        json={"code": PAIRS, "language": "python", "file_path": "p.py", "mode": "facts"},
+        json={
+            "code": PAIRS,
+            "programming_language": "python",
+            "file_path": "p.py",
+            "mode": "facts",
+        },
     )
     assert (facts.status_code, facts.json()["language"]) == (200, "es")
     talk = await learner.client.post(
@@ -224,8 +230,7 @@ async def test_nobody_waits_for_it_with_the_only_connection(external: Service, s
     waiting = asyncio.create_task(
         ana.client.post("/v1/goals", json={"title": "Dos", "course_id": "crs_sql"})
     )
-    while stub.fail("slow") == before:
-        await asyncio.sleep(0)
+    await asyncio.to_thread(stub.wait_until_asked, before)
     others = await asyncio.gather(*(ana.client.get("/v1/goals") for _ in range(5)))
 
     assert not waiting.done()
