@@ -21,7 +21,7 @@ test: $(READY) ## Run all tests but the slow ones below
 	@$(BIN)/pytest -n 3 --dist loadfile
 
 test-faults: $(READY) ## Kill, stop and starve all that carries events (10 minutes)
-	@$(BIN)/pytest tests/faults -m "not local_model"
+	@$(BIN)/pytest tests/faults tests/integration/test_external_users.py -m "not local_model"
 
 test-clients: $(READY) ## Let real chat clients talk with the service (needs node and npm)
 	@command -v npm >/dev/null || { echo "npm was not found: install Node.js 22 (20 works too)" >&2; exit 1; }
