@@ -108,7 +108,7 @@ class UsersService:
         self._url = url.rstrip("/")
         self._client = client
         self._token = token
-        self._timeout, self._fresh, self._stale = timeout, fresh, stale
+        self.timeout, self._fresh, self._stale = timeout, fresh, stale
         self._breaker = breaker or Breaker(clock=clock)
         self._clock = clock
         self._replies = Replies()
@@ -214,7 +214,7 @@ class UsersService:
         if not self._breaker.admit():
             raise self._unavailable("is left alone for a moment")
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self.timeout):
                 status, body = await self._get(key[1], bearer)
         except (TimeoutError, httpx2.HTTPError) as error:
             self._breaker.failed()

@@ -32,6 +32,7 @@ from tests.integration.test_erase_command import (
 )
 from tests.service import JsonObject, Learner, Service, fill_pending
 from tests.users_elsewhere import (
+    IMPATIENT,
     SERVICE_TOKEN,
     Stub,
     make_services,
@@ -202,11 +203,12 @@ async def test_an_account_that_is_closed_there_may_not_ask_here(external: Servic
 
 @pytest.mark.parametrize("fault", ["slow", "error", "garbage", "oversized"])
 async def test_while_their_service_fails_who_is_known_works_on_and_the_rest_is_told(
-    external: Service, stub: Stub, fault: str
+    external: Service, users: UsersService, stub: Stub, fault: str
 ) -> None:
     ana, bruno = sign_in(external, "usr_ana"), sign_in(external, "usr_bruno")
     await ana.make("goals", title="Uno", course_id="crs_api")
     stub.fail(fault)
+    users.timeout = IMPATIENT
 
     known = await ana.client.post("/v1/goals", json={"title": "Dos", "course_id": "crs_api"})
     begun = asyncio.get_running_loop().time()
@@ -222,9 +224,12 @@ async def test_while_their_service_fails_who_is_known_works_on_and_the_rest_is_t
     assert waited < 6
 
 
-async def test_nobody_waits_for_it_with_the_only_connection(external: Service, stub: Stub) -> None:
+async def test_nobody_waits_for_it_with_the_only_connection(
+    external: Service, users: UsersService, stub: Stub
+) -> None:
     ana = sign_in(external, "usr_ana")
     await ana.make("goals", title="Uno")
+    users.timeout = 1.5
     before = stub.fail("slow")
 
     waiting = asyncio.create_task(

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.auth import make_token
 from db.engine import Sessions, make_engine, make_sessions
 from tests.service import JWT
-from tests.users_elsewhere import SECONDS, SERVICE_TOKEN, Stub
+from tests.users_elsewhere import IMPATIENT, SECONDS, SERVICE_TOKEN, Stub
 from tools.breaker import Breaker
 from tools.errors import AuthError, UsersUnavailable
 from tools.http import make_http_clients
@@ -153,6 +153,7 @@ async def test_while_it_fails_what_is_kept_serves_and_the_rest_is_unavailable(
     await find(asking)
     clock.now += 300
     stub.fail(fault)
+    asking.timeout = IMPATIENT
     started = time.monotonic()
 
     stale = await find(asking)
@@ -163,7 +164,7 @@ async def test_while_it_fails_what_is_kept_serves_and_the_rest_is_unavailable(
     assert (caught.value.code, caught.value.status) == ("USERS_UNAVAILABLE", 503)
     assert caught.value.retry_after is not None
     assert caught.value.retry_after >= 1
-    assert time.monotonic() - started < 2 * SECONDS + 0.5
+    assert time.monotonic() - started < 2
     clock.now += 301
     with pytest.raises(UsersUnavailable):
         await find(asking)
@@ -175,13 +176,14 @@ async def test_a_process_that_is_stopped_is_no_hang(
     await find(asking)
     clock.now += 60
     stub.stop()
+    asking.timeout = IMPATIENT
     started = time.monotonic()
 
     with pytest.raises(UsersUnavailable):
         await find(asking, "crs_sql")
     waited = time.monotonic() - started
 
-    assert waited < SECONDS + 0.5
+    assert waited < 2
     assert (await find(asking)).id == "crs_api"
 
 
@@ -294,6 +296,7 @@ async def test_a_session_that_has_not_begun_holds_no_connection_while_it_is_aske
     engine = make_engine(database_url, pool_size=1, pool_timeout=0.2)
     sessions = make_sessions(engine)
     stub.fail("slow")
+    asking.timeout = IMPATIENT
 
     async with sessions.begin() as session:
         waiting = asyncio.create_task(asking.is_active(session, "usr_ana"))
