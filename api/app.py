@@ -17,6 +17,7 @@ from api.routes import (
     goals,
     health,
     metrics,
+    privacy,
     runs,
     search,
     snapshots,
@@ -40,7 +41,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.metrics = make_registry(services.database_url)
     app.add_middleware(BodyLimit)
     planning = (agent, chat, runs, threads, usage)
-    features = (goals, tasks, courses, snapshots, dismissals, search, events)
+    features = (goals, tasks, courses, snapshots, dismissals, search, events, privacy)
     for module in (*planning, *features, health, metrics):
         app.include_router(module.router)
     app.include_router(chat.openai_router)

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 from api.bootstrap import open_filler, open_services
+from api.erasures import erase_waiting
 from api.gc import keep_tidy
 from api.logs import configure_logging
 from api.settings import Settings
@@ -52,6 +53,7 @@ async def _serve(settings: Settings, *, host: str, port: int) -> None:
         stack.enter_context(carried(keep_tidy, services.database_url, settings))
         if settings.database_url is None:
             stack.enter_context(carried(carry_all, services.database_url, settings))
+            stack.enter_context(carried(erase_waiting, services.database_url, settings))
         config = uvicorn.Config(
             create_app(services),
             host=host,

@@ -35,6 +35,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def as_text(moment: datetime) -> str:
+    """Return an aware moment in UTC as ISO 8601 that ends in `Z`."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 class UTCDateTime(TypeDecorator[datetime]):
     """Store an aware datetime in a `TIMESTAMP` column that holds UTC.
 

@@ -303,6 +303,18 @@ class Operation(Base):
     created_at: Mapped[datetime] = moment_of_creation()
 
 
+class Erasure(Base):
+    """A user who asked to be forgotten and still has rows, files or dead letters.
+
+    No foreign key leads to the user, and the row goes when nothing else is left of them.
+    """
+
+    __tablename__ = "erasures"
+
+    user_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    requested_at: Mapped[datetime] = moment_of_creation()
+
+
 class DismissedFinding(Base):
     """A finding that its learner does not want to read again, known by its fingerprint."""
 
