@@ -110,7 +110,7 @@ class Criterion(_Out):
 
 
 class GoalIn(_In):
-    """A new goal; `criteria` are what it is judged by."""
+    """A new goal; `criteria` are what it is judged by, `metadata` whatever you keep with it."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -140,10 +140,14 @@ class GoalIn(_In):
     priority: GoalPriority = GoalPriority.MEDIUM
     criteria: Criteria = Field(default_factory=list)
     due_date: Moment | None = None
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class GoalPatch(_Patch):
-    """Changes to a goal; its progress follows its tasks and cannot be set."""
+    """Changes to a goal; its progress follows its tasks and cannot be set.
+
+    `metadata` is merged key by key, and null removes a key.
+    """
 
     title: Title = Field(default="")
     description: Description | None = None
@@ -152,6 +156,7 @@ class GoalPatch(_Patch):
     priority: GoalPriority = GoalPriority.MEDIUM
     criteria: Criteria = Field(default_factory=list)
     due_date: Moment | None = None
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class GoalOut(_Out):
@@ -200,10 +205,14 @@ class TaskIn(_In):
     task_type: TaskType = TaskType.CODE
     priority: TaskPriority = 100
     estimated_hours: Hours | None = None
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class TaskPatch(_Patch):
-    """Changes to a task; it stays with its goal."""
+    """Changes to a task; it stays with its goal.
+
+    `metadata` is merged key by key, and null removes a key.
+    """
 
     title: Title = Field(default="")
     description: Description | None = None
@@ -212,6 +221,7 @@ class TaskPatch(_Patch):
     priority: TaskPriority = 100
     estimated_hours: Hours | None = None
     actual_hours: Hours | None = None
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class TaskOut(_Out):
