@@ -16,6 +16,7 @@ from api.routes import (
     events,
     goals,
     health,
+    memory,
     metrics,
     runs,
     search,
@@ -23,6 +24,7 @@ from api.routes import (
     tasks,
     threads,
     usage,
+    users,
 )
 
 VERSION: Final = "0.1.0"
@@ -40,7 +42,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.metrics = make_registry(services.database_url)
     app.add_middleware(BodyLimit)
     planning = (agent, chat, runs, threads, usage)
-    features = (goals, tasks, courses, snapshots, dismissals, search, events)
+    features = (goals, tasks, courses, snapshots, dismissals, search, events, memory, users)
     for module in (*planning, *features, health, metrics):
         app.include_router(module.router)
     app.include_router(chat.openai_router)

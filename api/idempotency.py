@@ -61,9 +61,11 @@ class Attempt:
     async def begin(self, tools: ToolContext) -> None:
         """Hold the key in this transaction.
 
-        Raises Repeated with the answer that there is; Conflict: IDEMPOTENCY_IN_PROGRESS,
-        IDEMPOTENCY_MISMATCH.
+        Raises Repeated with the answer that there is; InputError for what is no key; Conflict:
+        IDEMPOTENCY_IN_PROGRESS, IDEMPOTENCY_MISMATCH.
         """
+        if not _KEY.fullmatch(self.key):
+            raise InputError("an Idempotency-Key has 1 to 255 visible ASCII characters")
         self.operation_id = make_operation_id(tools.user_id, _KIND, self.key)
         self.request_hash = await _hash(self.request)
         operations = Operations(tools.session, tools.user_id)
@@ -123,7 +125,7 @@ class SafeRoute(JsonRoute):
             keys = request.headers.getlist(HEADER)
             if not keys:
                 return await handle(request)
-            attempt = Attempt(request, require_key(",".join(keys)))
+            attempt = Attempt(request, ",".join(keys))
             request.scope[_SCOPE] = attempt
             try:
                 response = await handle(request)
@@ -141,13 +143,6 @@ async def begin_attempt(request: Request, tools: ToolContext) -> None:
     if isinstance(attempt, Attempt):
         attempt.request = request
         await attempt.begin(tools)
-
-
-def require_key(key: str) -> str:
-    """Return a key. Raises InputError where it is not 1 to 255 visible ASCII characters."""
-    if not _KEY.fullmatch(key):
-        raise InputError("an Idempotency-Key has 1 to 255 visible ASCII characters")
-    return key
 
 
 async def _hash(request: Request) -> str:

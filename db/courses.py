@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.enums import CourseStatus
@@ -77,6 +77,14 @@ class Courses:
             .execution_options(populate_existing=True)
         )
         return {course.id: course for course in found}
+
+    async def set_progress(self, course_id: str, percentage: float) -> None:
+        """Let a course have this progress, 0 to 100, whatever its goals have."""
+        await self._session.execute(
+            update(Course)
+            .where(Course.id == course_id, Course.user_id == self._user_id)
+            .values(progress_percentage=percentage)
+        )
 
     async def page(
         self, wanted: CourseFilter, *, sort: str, limit: int, after: Place | None

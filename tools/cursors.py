@@ -33,7 +33,7 @@ def decode_cursor(cursor: str | None) -> Position | None:
     if cursor is None:
         return None
     try:
-        moment, row_id = _decoded(cursor).split(" ")
+        moment, row_id = decode_text(cursor).split(" ")
         created_at = datetime.fromisoformat(moment)
     except (ValueError, binascii.Error) as error:
         raise _not_ours() from error
@@ -57,8 +57,9 @@ def encode_place(sort: str, place: Place) -> str:
         value = value.astimezone(UTC).replace(tzinfo=None).isoformat()
     elif isinstance(value, StrEnum):
         value = value.value
-    text = json.dumps([sort, value, place.id], ensure_ascii=False, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return encode_text(
+        json.dumps([sort, value, place.id], ensure_ascii=False, separators=(",", ":"))
+    )
 
 
 def decode_place(cursor: str | None, *, sort: str, columns: SortColumns) -> Place | None:
@@ -69,7 +70,7 @@ def decode_place(cursor: str | None, *, sort: str, columns: SortColumns) -> Plac
     if cursor is None:
         return None
     try:
-        found = json.loads(_decoded(cursor))
+        found = json.loads(decode_text(cursor))
         named, value, row_id = found if isinstance(found, list) else (None, None, None)
         if value is not None:
             value = columns[sort.removeprefix("-")].read(value)
@@ -93,7 +94,13 @@ def cut_sorted(
     return page, encode_place(sort, Place(value=value, id=page[-1].id))
 
 
-def _decoded(cursor: str) -> str:
+def encode_text(text: str) -> str:
+    """Return a text as a word of a URL."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_text(cursor: str) -> str:
+    """Return the text that is in a word of a URL. Raises ValueError."""
     padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
     return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
 

@@ -15,6 +15,7 @@ from tools.texts import (
     Criteria,
     Description,
     FilePath,
+    FullName,
     Hours,
     Id,
     Language,
@@ -326,6 +327,27 @@ def chosen_language(metadata: dict[str, Any]) -> Literal["es", "en"] | None:
     if chosen == "es":
         return "es"
     return "en" if chosen == "en" else None
+
+
+class UserPatch(_Patch):
+    """Changes to one's own account; `metadata` is merged, and null removes a key of it.
+
+    `preferences.language` (es or en) is the language of answers where a request names none.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "full_name": "Ana Pérez",
+                    "metadata": {"preferences": {"language": "es", "theme": "dark"}},
+                }
+            ]
+        }
+    )
+
+    full_name: FullName | None = None
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class UserOut(_Out):

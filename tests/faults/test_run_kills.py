@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -124,7 +125,7 @@ class Killable:
             {
                 "Content-Type": "application/json",
                 "Authorization": f"Bearer {self.token}",
-                **({"Idempotency-Key": key} if key else {}),
+                "Idempotency-Key": key or uuid.uuid4().hex,
             },
             method=method,
         )
