@@ -29,6 +29,7 @@ from api.sarif import MEDIA_TYPE, prefers_sarif, to_sarif
 from db.in_flight import UnderWay
 from db.operations import make_operation_id
 from tools.errors import Conflict, InputError
+from tools.versions import as_stored
 
 if TYPE_CHECKING:
     from agent.run import Answer
@@ -194,7 +195,7 @@ def _stored_or_proposed(stored: type[BaseModel], answer: "Answer") -> Response:
     proposed = "interrupt_id" in answer.result
     shape = ProposalOut if proposed else stored
     return Response(
-        shape.model_validate(answer.result).model_dump_json(),
+        shape.model_validate(as_stored(answer.result)).model_dump_json(),
         status_code=200 if proposed else 201,
         headers=_replayed(answer),
         media_type="application/json",
@@ -205,7 +206,7 @@ def _answer_in_kind(
     request: Request, shape: type[ReviewOut], found: "Answer", body: CodeIn
 ) -> Response:
     """Return the answer as the caller can read it; 200 says that nothing was created."""
-    answer = shape.model_validate(found.result)
+    answer = shape.model_validate(as_stored(found.result))
     content, media_type = answer.model_dump_json(), "application/json"
     if prefers_sarif(",".join(request.headers.getlist("accept"))):
         version: str = request.app.version

@@ -19,7 +19,7 @@ from tools.cursors import decode_place, encode_place
 from tools.errors import InputError
 
 SORTS = stored_goals.SORTS
-MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1)).map(  # noqa: DTZ001 - made aware below
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1)).map(
     lambda moment: moment.replace(tzinfo=UTC)
 )
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=500)
