@@ -43,7 +43,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(BodyLimit)
     planning = (agent, chat, runs, threads, usage)
     features = (goals, tasks, courses, snapshots, dismissals, search, events, memory, users)
-    for module in (*planning, *features, health, metrics):
+    for module in (*features, *planning, health, metrics):
         app.include_router(module.router)
     app.include_router(chat.openai_router)
     install_problems(app)

@@ -153,7 +153,7 @@ async def test_a_request_that_died_before_its_commit_is_done_the_second_time(
 async def test_a_key_has_1_to_255_visible_characters(ana: Learner) -> None:
     for key in ("", "a b", "x" * 256, "ñ", "\x7f", " "):
         response = await ana.client.post(
-            "/v1/goals", json=GOAL, headers=[("Idempotency-Key", key.encode())]
+            "/v1/goals", json=GOAL, headers={b"Idempotency-Key": key.encode()}
         )
         assert (response.status_code, response.json()["code"]) == (422, "VALIDATION")
 

@@ -165,11 +165,9 @@ async def test_metadata_are_ones_own_but_for_what_the_service_keeps_there(
     for kind, ours in (("goals", "plan"), ("tasks", "depends_on")):
         made = await ana.make(kind, title="a", metadata={"mine": {"x": 1, "y": 2}})
         path = f"/v1/{kind}/{made['id']}"
+        kept = "metadata || jsonb_build_object(cast(:key as text), 1)"
         async with service.services.sessions.begin() as session:
-            await session.execute(
-                text(f"update {kind} set metadata = metadata || jsonb_build_object(cast(:key as text), 1)"),
-                {"key": ours},
-            )
+            await session.execute(text(f"update {kind} set metadata = {kept}"), {"key": ours})
 
         merged = await ana.client.patch(path, json={"metadata": {"mine": {"x": None}, "b": [1]}})
         refused = await ana.client.patch(path, json={"metadata": {ours: None}})
