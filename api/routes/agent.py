@@ -22,18 +22,20 @@ from api.agent_schemas import (
     as_request,
 )
 from api.deps import CurrentUser, EntityId, find_services, make_router
-from api.idempotency import HEADER, IN_PROGRESS, REPLAYED, REPLAYED_HEADER, SYNTAX
+from api.idempotency import HEADER, IN_PROGRESS, MISMATCH, REPLAYED, REPLAYED_HEADER, SYNTAX
 from api.problems import problems
 from api.run_schemas import ProposalOut
 from api.sarif import MEDIA_TYPE, prefers_sarif, to_sarif
 from db.in_flight import UnderWay
-from db.operations import make_operation_id
+from db.operations import Operations, make_operation_id, request_hash
 from tools.errors import Conflict, InputError
 from tools.versions import as_stored
 
 if TYPE_CHECKING:
+    from agent.context import AgentContext
     from agent.run import Answer
     from agent.state import JobName
+    from api.bootstrap import Services
 
 MODEL_CODES: Final = {
     409: "IDEMPOTENCY_IN_PROGRESS, CONFLICT_VERSION or LIMIT_REACHED",
@@ -171,7 +173,42 @@ async def _run(
                 await stack.enter_async_context(held)
             except UnderWay as error:
                 raise Conflict(IN_PROGRESS, code="IDEMPOTENCY_IN_PROGRESS") from error
+        if asked.get("review"):
+            return await _propose_once(services, context, job=job, asked=asked, key=key)
         return await answer_job(services.agent.graph, context, job=job, request=asked, key=key)
+
+
+async def _propose_once(
+    services: "Services",
+    context: "AgentContext",
+    *,
+    job: "JobName",
+    asked: dict[str, Any],
+    key: str,
+) -> "Answer":
+    """Return what is proposed, the same for the same key, whatever was decided meanwhile."""
+    from agent.run import Answer, answer_job
+
+    assert services.agent is not None, "the application was made without the agent"
+    kept_as = make_operation_id(context.user_id, f"{job} review", key)
+    hashed = request_hash(asked)
+    async with context.open_tools() as tools:
+        done = await Operations(tools.session, tools.user_id).find(kept_as)
+    if done is not None and done.request_hash != hashed:
+        raise Conflict(MISMATCH, code="IDEMPOTENCY_MISMATCH", status=422)
+    if done is not None:
+        return Answer(done.result, is_repeated=True)
+    answer = await answer_job(services.agent.graph, context, job=job, request=asked, key=key)
+    if "interrupt_id" in answer.result:
+        async with context.open_tools() as tools:
+            await Operations(tools.session, tools.user_id).keep(
+                kept_as,
+                kind=f"POST {job} review",
+                request_hash=hashed,
+                result=answer.result,
+                at=tools.now,
+            )
+    return answer
 
 
 async def _judge(

@@ -185,6 +185,21 @@ def test_a_server_killed_there_leaves_one_run_and_doubles_nothing(
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize("failpoint", ["request.before_commit", "request.committed"])
+def test_a_write_whose_server_is_killed_is_done_once_and_answered(
+    failpoint: Failpoint, database_url: str, tmp_path: Path
+) -> None:
+    with serving(database_url, tmp_path, failpoint) as server:
+        status, goal = server.call("POST", "/v1/goals", {"title": "Probar"}, key="k1")
+        again = server.call("POST", "/v1/goals", {"title": "Probar"}, key="k1")
+
+        assert (server.deaths, status, again) == (1, 201, (201, goal))
+
+    counted = counts(database_url)
+    assert (counted["goals"], counted["goal.created"]) == (1, 1)
+
+
+@pytest.mark.faults
 @pytest.mark.parametrize(
     "failpoint", ["agent.break_down_goal", "agent.break_down_goal.done", "agent.change_status"]
 )

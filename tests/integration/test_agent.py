@@ -80,6 +80,25 @@ async def test_the_same_key_while_the_first_request_runs_is_refused_and_then_ans
     assert await scripted.count("select count(*) from goals") == 2
 
 
+async def test_a_proposal_is_repeated_as_it_was_whatever_was_decided(scripted: Service) -> None:
+    ana = await scripted.sign_in("ana")
+    key, path = {"Idempotency-Key": "k1"}, "/v1/goals/suggest?review=true"
+    first = await ana.client.post(path, json=WISH, headers=key)
+    question = f"/v1/interrupts/{first.json()['interrupt_id']}"
+    decided = await ana.client.post(question, json={"rest": "accept"}, headers=key)
+    again = await ana.client.post(question, json={"rest": "accept"}, headers=key)
+
+    repeated = await ana.client.post(path, json=WISH, headers=key)
+    other = await ana.client.post(path, json={"count": 1}, headers=key)
+
+    assert (repeated.status_code, repeated.content) == (200, first.content)
+    assert repeated.headers["idempotency-replayed"] == "true"
+    assert other.json()["code"] == "IDEMPOTENCY_MISMATCH"
+    assert (decided.status_code, again.json()) == (200, decided.json())
+    assert again.headers["idempotency-replayed"] == "true"
+    assert await scripted.count("select count(*) from goals") == 2
+
+
 async def test_the_same_key_for_another_request_is_refused(scripted: Service) -> None:
     ana = await scripted.sign_in("ana")
     key = {"Idempotency-Key": "k1"}
