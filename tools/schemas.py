@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from db.enums import CourseStatus, EventType, GoalPriority, GoalStatus, TaskStatus, TaskType
+from db.enums import CourseStatus, GoalPriority, GoalStatus, TaskStatus, TaskType
 from tools.texts import (
     Code,
     Criteria,
@@ -367,20 +367,6 @@ class UserOut(_Out):
         return chosen_language(self.metadata)
 
 
-class EventOut(_Out):
-    """A recorded fact; `parquet_path` says which file of the lake holds it."""
-
-    id: str
-    event_type: EventType
-    entity_type: str | None
-    entity_id: str | None
-    payload: dict[str, JsonValue]
-    metadata: dict[str, JsonValue]
-    created_at: datetime
-    processed_at: datetime | None
-    parquet_path: str | None
-
-
 class CoursePage(_Out):
     """Courses, newest first; `next_cursor` is null at the end."""
 
@@ -406,11 +392,4 @@ class SnapshotPage(_Out):
     """Code snapshots without their code, newest first; `next_cursor` is null at the end."""
 
     items: list[SnapshotSummary]
-    next_cursor: str | None
-
-
-class EventPage(_Out):
-    """Recorded facts, newest first; `next_cursor` is null at the end."""
-
-    items: list[EventOut]
     next_cursor: str | None
