@@ -12,11 +12,11 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.context import AgentContext
-from agent.nodes.change_status import require_status
+from agent.nodes.change_status import require_possible
 from agent.search_tools import make_search_tools
 from agent.state import JobName, Json
 from agent.talk import Call
-from tools.errors import GoalsError, InputError, NotFound
+from tools.errors import GoalsError, InputError, NotFound, StateConflict
 from tools.goals import get_goal
 from tools.indexing import GOAL, TASK
 from tools.tasks import get_task
@@ -121,7 +121,7 @@ async def _propose(context: AgentContext, call: Call, *, language: Literal["es",
             for one in error.errors(include_input=False, include_url=False)[:5]
         )
         return _refused(InputError(fields))
-    except (NotFound, InputError) as error:
+    except (NotFound, InputError, StateConflict) as error:
         return _refused(error)
     content = json.dumps({"proposed": True, "written": False})
     return Told(content, job=job, request={**request, "language": language, "review": True})
@@ -137,10 +137,11 @@ async def _request(context: AgentContext, asked: _Arguments) -> Json:
             return {"goal_id": asked.goal_id, "count": None, "instructions": asked.instructions}
         assert isinstance(asked, ProposeStatus)
         if asked.id.startswith("gol_"):
-            await get_goal(tools, asked.id)
+            goal = await get_goal(tools, asked.id)
+            require_possible(GOAL, goal.status, asked.status)
         else:
-            await get_task(tools, asked.id)
-        require_status(GOAL if asked.id.startswith("gol_") else TASK, asked.status)
+            task = await get_task(tools, asked.id)
+            require_possible(TASK, task.status, asked.status)
         return {"entity_id": asked.id, "status": asked.status}
 
 

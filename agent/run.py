@@ -67,24 +67,41 @@ def begin(
     )
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a job came to; `is_repeated` where an earlier run with the same key did it."""
+
+    result: Json
+    is_repeated: bool
+
+
 async def run_job(
     graph: "AgentGraph", context: AgentContext, *, job: JobName, request: Json, key: str | None
 ) -> Json:
+    """Return the result of `answer_job`."""
+    return (await answer_job(graph, context, job=job, request=request, key=key)).result
+
+
+async def answer_job(
+    graph: "AgentGraph", context: AgentContext, *, job: JobName, request: Json, key: str | None
+) -> Answer:
     """Return the answer of `job`; where a review is asked for, the proposal.
 
     `key` is the caller's idempotency key: the same key and request give the first run's answer.
     Raises the errors of `tools.errors`; then nothing was written.
     """
     result: Json = {}
+    is_repeated = False
     state = begin(context.user_id, job=job, request=request, key=key)
     try:
         async for done in stream_steps(graph, context, state):
             if isinstance(done, StepDone):
                 result = done.change.get("result") or done.change.get("proposal") or result
+                is_repeated = is_repeated or (done.node == "load" and bool(result))
     except Exception:
         await _count_failed(context, state["operation_id"])
         raise
-    return result
+    return Answer(result, is_repeated)
 
 
 async def _count_failed(context: AgentContext, operation_id: str) -> None:

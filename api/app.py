@@ -16,6 +16,7 @@ from api.routes import (
     events,
     goals,
     health,
+    memory,
     metrics,
     privacy,
     runs,
@@ -24,6 +25,7 @@ from api.routes import (
     tasks,
     threads,
     usage,
+    users,
 )
 
 VERSION: Final = "0.1.0"
@@ -41,8 +43,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.metrics = make_registry(services.database_url)
     app.add_middleware(BodyLimit)
     planning = (agent, chat, runs, threads, usage)
-    features = (goals, tasks, courses, snapshots, dismissals, search, events, privacy)
-    for module in (*planning, *features, health, metrics):
+    features = (goals, tasks, courses, snapshots, dismissals, search, events, memory, users, privacy)
+    for module in (*features, *planning, health, metrics):
         app.include_router(module.router)
     app.include_router(chat.openai_router)
     install_problems(app)

@@ -8,8 +8,10 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.auth import verify_token
+from api.idempotency import SafeRoute, begin_attempt
 from api.limits import JsonRoute
 from api.problems import problems
+from db.failpoints import hit
 from tools.context import ToolContext
 from tools.errors import AuthError
 from tools.texts import Id
@@ -27,11 +29,11 @@ bearer = HTTPBearer(
 EntityId = Annotated[Id, Path(description="Id of the row", examples=["gol_def456"])]
 Limit = Annotated[int, Query(ge=1, le=100, description="Rows of a page")]
 Cursor = Annotated[
-    str | None, Query(max_length=200, description="`next_cursor` of the page before")
+    str | None, Query(max_length=4_000, description="`next_cursor` of the page before")
 ]
 
 
-def make_router(prefix: str, *, tag: str, route_class: type[JsonRoute] = JsonRoute) -> APIRouter:
+def make_router(prefix: str, *, tag: str, route_class: type[JsonRoute] = SafeRoute) -> APIRouter:
     """Return a router for signed-in users: strict JSON, stable operation ids, real error codes."""
     return APIRouter(
         prefix=prefix,
@@ -76,7 +78,10 @@ CurrentUser = Annotated[str, Depends(find_user)]
 async def open_tools(request: Request, user_id: CurrentUser) -> AsyncIterator[ToolContext]:
     """Yield the request's transaction, committed when the route has returned."""
     async with find_services(request).open_tools(user_id) as tools:
+        await begin_attempt(request, tools)
         yield tools
+        hit("request.before_commit")
+    hit("request.committed")
 
 
 Tools = Annotated[ToolContext, Depends(open_tools, scope="function")]

@@ -52,7 +52,8 @@ class Problem(BaseModel):
 CODES: Final[Mapping[int, str]] = {
     401: "AUTH_MISSING, AUTH_INVALID or AUTH_EXPIRED",
     404: "NOT_FOUND: also what belongs to somebody else",
-    409: "CONFLICT_VERSION",
+    409: "CONFLICT_VERSION: somebody changed the same thing at this moment",
+    412: "CONFLICT_VERSION: it is not the version that `If-Match` names",
     413: "TOO_LARGE",
     422: "VALIDATION, TEXT_INVALID or TOO_DEEP",
     429: "BUDGET_EXCEEDED, with Retry-After",

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -107,7 +108,8 @@ async def _ask(settings: Settings, service: Service, *, path: str, body: Json, a
         opened = _open_own(settings, service, facts=body["mode"] == "facts")
     try:
         async with opened as client:
-            response = await client.post(path, json=body, headers={"Accept": accept})
+            headers = {"Accept": accept, "Idempotency-Key": str(uuid.uuid4())}
+            response = await client.post(path, json=body, headers=headers)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise InputError(f"{service.url} does not answer: {error}") from error
     try:

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from db.in_flight import InFlight
 from db.outbox import RecordingSession
 from db.reads import READS, WRITES, Reads, is_alive
 
@@ -103,6 +104,11 @@ def make_writes(url: str) -> Reads:
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         patience=READ_PATIENCE_SECONDS,
     )
+
+
+def make_in_flight(url: str) -> InFlight:
+    """Return what holds the operations that a process is at; it connects when it is needed."""
+    return InFlight(conninfo(url), connect_timeout=CONNECT_TIMEOUT_SECONDS)
 
 
 def make_sync_engine(url: str, *, pool_size: int = 2) -> Engine:

@@ -23,6 +23,15 @@ class Users:
         """Return the account, or None where there is no such one."""
         return await self._session.scalar(select(User).where(User.id == user_id))
 
+    async def lock(self, user_id: str) -> User | None:
+        """Return the account as it is now, held until the transaction ends, or None."""
+        return await self._session.scalar(
+            select(User)
+            .where(User.id == user_id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+
     async def find_by_username(self, username: str) -> User | None:
         """Return the account of that name, or None."""
         return await self._session.scalar(select(User).where(User.username == username))

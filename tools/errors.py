@@ -4,7 +4,10 @@ GoalsError
 ├── InputError            VALIDATION 422 and its relatives TEXT_INVALID, TOO_LARGE, TOO_DEEP
 ├── AuthError             AUTH_MISSING, AUTH_INVALID, AUTH_EXPIRED 401
 ├── NotFound              NOT_FOUND 404 (also for another user's ids)
-├── Conflict              CONFLICT_VERSION 409, IDEMPOTENCY_MISMATCH 422
+├── Conflict              CONFLICT_VERSION 409, IDEMPOTENCY_IN_PROGRESS 409, …_MISMATCH 422
+│   ├── StateConflict     CONFLICT_STATE 409
+│   ├── VersionConflict   CONFLICT_VERSION 412
+│   ├── LimitReached      LIMIT_REACHED 409
 │   ├── RunActive         RUN_ACTIVE 409
 │   └── InterruptStale    INTERRUPT_STALE 409
 ├── BudgetExceeded        BUDGET_EXCEEDED 429
@@ -60,6 +63,24 @@ class Conflict(GoalsError):
     """The request does not fit what is stored now."""
 
     code, status = "CONFLICT_VERSION", 409
+
+
+class StateConflict(Conflict):
+    """A thing in its present state cannot become what is asked for."""
+
+    code = "CONFLICT_STATE"
+
+
+class VersionConflict(Conflict):
+    """The thing is not any more what the caller's `If-Match` names."""
+
+    status = 412
+
+
+class LimitReached(Conflict):
+    """The user has as many things of this kind as one may have."""
+
+    code = "LIMIT_REACHED"
 
 
 class RunActive(Conflict):

@@ -21,7 +21,8 @@ from api.runs.log import EventLog, Live, Stored
 from api.runs.work import Work, work_on
 from db.base import new_id
 from db.conversation_models import Interrupt, Run
-from db.engine import UNAVAILABLE, make_writes
+from db.engine import UNAVAILABLE, make_in_flight, make_writes
+from db.in_flight import InFlight
 from db.run_events import NOTHING_TOLD, ToldBefore, events_after, told_before
 from db.runs import Runs, claim_expired, renew_leases
 from tools.runs import Begun, Lease, Said, begin_decision, begin_talk, get_question, get_run
@@ -55,6 +56,7 @@ class RunHub:
 
     services: "Services"
     log: EventLog
+    in_flight: InFlight
     worker: str = field(default_factory=lambda: new_id("run"))
     _tasks: dict[str, _Task] = field(default_factory=dict)
 
@@ -325,7 +327,8 @@ async def _follow_live(live: Live, seen: int) -> AsyncIterator[Stored | None]:
 async def open_hub(services: "Services") -> AsyncIterator[RunHub]:
     """Yield the hub of this process, at work until the end of the block."""
     writes = make_writes(services.database_url)
-    hub = RunHub(services, EventLog(writes))
+    in_flight = make_in_flight(services.database_url)
+    hub = RunHub(services, EventLog(writes), in_flight)
     writing = asyncio.create_task(hub.log.run(), name="run-events")
     keeping = asyncio.create_task(hub.keep(), name="run-leases")
     try:
@@ -336,3 +339,4 @@ async def open_hub(services: "Services") -> AsyncIterator[RunHub]:
         writing.cancel()
         await asyncio.wait([keeping, writing])
         writes.close()
+        await in_flight.close()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -124,7 +125,7 @@ class Killable:
             {
                 "Content-Type": "application/json",
                 "Authorization": f"Bearer {self.token}",
-                **({"Idempotency-Key": key} if key else {}),
+                "Idempotency-Key": key or uuid.uuid4().hex,
             },
             method=method,
         )
@@ -181,6 +182,21 @@ def test_a_server_killed_there_leaves_one_run_and_doubles_nothing(
         "reserved": 0,
     }
     assert_numbered_without_a_gap(database_url)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("failpoint", ["request.before_commit", "request.committed"])
+def test_a_write_whose_server_is_killed_is_done_once_and_answered(
+    failpoint: Failpoint, database_url: str, tmp_path: Path
+) -> None:
+    with serving(database_url, tmp_path, failpoint) as server:
+        status, goal = server.call("POST", "/v1/goals", {"title": "Probar"}, key="k1")
+        again = server.call("POST", "/v1/goals", {"title": "Probar"}, key="k1")
+
+        assert (server.deaths, status, again) == (1, 201, (201, goal))
+
+    counted = counts(database_url)
+    assert (counted["goals"], counted["goal.created"]) == (1, 1)
 
 
 @pytest.mark.faults

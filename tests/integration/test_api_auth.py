@@ -42,6 +42,10 @@ def _requests() -> Iterator[tuple[str, str]]:
     yield "GET", "/v1/dismissals"
     yield "DELETE", "/v1/dismissals/x"
     yield "GET", "/v1/usage"
+    yield "GET", "/v1/users/me"
+    yield "PATCH", "/v1/users/me"
+    yield "GET", "/v1/memory"
+    yield "DELETE", "/v1/memory/x/x"
     yield "GET", "/v1/threads"
     yield "GET", "/v1/threads/x/messages"
     for method in ("GET", "PATCH", "DELETE"):
