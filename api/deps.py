@@ -5,24 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Security
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.auth import verify_token
+from api.auth import refusal
+from api.bearer import Bearer
 from api.limits import JsonRoute
 from api.problems import problems
 from tools.context import ToolContext
-from tools.errors import AuthError
 from tools.texts import Id
 from tools.users import is_active_user
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
 
-bearer = HTTPBearer(
-    auto_error=False,
-    bearerFormat="JWT",
-    description="Make one for development with `goals token --user NAME`.",
-)
+bearer = Bearer()
 
 EntityId = Annotated[Id, Path(description="Id of the row", examples=["gol_def456"])]
 Limit = Annotated[int, Query(ge=1, le=100, description="Rows of a page")]
@@ -52,21 +47,18 @@ def find_services(request: Request) -> "Services":
     return services
 
 
-async def find_user(
-    request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
-) -> str:
+async def find_user(request: Request, token: Annotated[str, Security(bearer)]) -> str:
     """Return the id of the user that the token speaks for; it must exist and be active.
 
-    The check has its own short transaction: no connection is held when the route begins.
+    In this order: who signed the token and for whom, how much that user has asked for lately, and
+    whether they may use the service at this moment. That check has its own short transaction: no
+    connection is held when the route begins.
     """
-    if credentials is None:
-        raise AuthError("send a token: `Authorization: Bearer …`", code="AUTH_MISSING")
     services = find_services(request)
-    user_id = verify_token(services.jwt, credentials.credentials)
+    user_id = await services.jwt.identify(token)
     async with services.sessions.begin() as session:
         if not await is_active_user(session, user_id):
-            raise AuthError("the token is not one that this service accepts")
+            raise refusal()
     return user_id
 
 

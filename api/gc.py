@@ -141,6 +141,7 @@ def _sweep(
         _delete_checkpoints(engine, now, before),
         _forget_events(engine, before),
         _give_back(engine, now),
+        _forget_windows(engine),
     )
     try:
         for batch in batches:
@@ -197,6 +198,14 @@ def _give_back(engine: "Engine", now: datetime) -> Iterator[Collected]:
         with _turn(engine) as connection:
             given = release_reservations(connection, before=now - GRACE, limit=BATCH)
         yield Collected(reservations=given)
+
+
+def _forget_windows(engine: "Engine") -> Iterator[Collected]:
+    from db.rate_windows import forget_old
+
+    with _turn(engine) as connection:
+        forget_old(connection)
+    yield Collected()
 
 
 @contextlib.contextmanager

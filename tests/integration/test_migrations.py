@@ -22,6 +22,7 @@ TABLES = {
     *{"users", "courses", "goals", "tasks", "code_snapshots", "events", "embeddings"},
     *{"operations", "parquet_batches", "erased_events", "dismissed_findings"},
     *{"threads", "messages", "runs", "run_events", "interrupts", "usage_records", "usage_days"},
+    "rate_windows",
     *{"checkpoints", "checkpoint_blobs", "checkpoint_writes", "checkpoint_migrations"},
 }
 PATIENCE = 60
