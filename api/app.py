@@ -8,6 +8,7 @@ from api.bootstrap import Services
 from api.limits import BodyLimit
 from api.metrics import make_registry
 from api.problems import install_problems
+from api.rate_headers import RateHeaders
 from api.routes import (
     agent,
     chat,
@@ -39,6 +40,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.metrics = make_registry(services.database_url)
     app.add_middleware(BodyLimit)
+    app.add_middleware(RateHeaders)
     planning = (agent, chat, runs, threads, usage)
     features = (goals, tasks, courses, snapshots, dismissals, search, events)
     for module in (*planning, *features, health, metrics):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agent.graph import AgentGraph
     from agent.models import ChatModel
     from api.jwks import KeySet
+    from api.rate_limits import RateLimits
     from api.runs.hub import RunHub
     from tools.backfill import Filler
     from tools.embedders import Embedder
@@ -44,7 +45,10 @@ class Agent:
 
 @dataclass(frozen=True)
 class Services:
-    """What an edge works with, made once for a process; `agent` and `hub` only where asked for."""
+    """What an edge works with, made once for a process; `agent` and `hub` only where asked for.
+
+    Without `rates` nobody is limited.
+    """
 
     settings: Settings
     database_url: str
@@ -53,6 +57,7 @@ class Services:
     jwt: "JwtConfig | KeySet"
     agent: Agent | None = None
     hub: "RunHub | None" = None
+    rates: "RateLimits | None" = None
     now: Callable[[], datetime] = utc_now
 
     @property
@@ -144,13 +149,15 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
 
             saver = await stack.enter_async_context(open_checkpoints(url))
             agent = Agent(graph=build_graph(saver), chat=chat)
+        sessions = make_sessions(engine)
         services = Services(
             settings=settings,
             database_url=url,
-            sessions=make_sessions(engine),
+            sessions=sessions,
             embedder=embedder,
             jwt=await stack.enter_async_context(_open_issuer(settings, clients)),
             agent=agent,
+            rates=_rates_of(settings, sessions),
         )
         if agent is not None:
             from api.runs.hub import open_hub
@@ -203,6 +210,17 @@ def _embedder_of(settings: Settings, clients: HttpClients) -> "Embedder":
         api_key=_revealed(settings.openai_api_key),
         base_url=settings.openai_base_url,
         clients=clients,
+    )
+
+
+def _rates_of(settings: Settings, sessions: Sessions) -> "RateLimits":
+    from api.rate_limits import RateLimits
+
+    return RateLimits(
+        sessions,
+        requests=settings.rate_requests,
+        models=settings.rate_models,
+        sign_in=settings.rate_sign_in,
     )
 
 

@@ -10,6 +10,7 @@ from api.auth import refusal
 from api.bearer import Bearer
 from api.limits import JsonRoute
 from api.problems import problems
+from api.rate_headers import count_request
 from tools.context import ToolContext
 from tools.texts import Id
 from tools.users import is_active_user
@@ -32,7 +33,7 @@ def make_router(prefix: str, *, tag: str, route_class: type[JsonRoute] = JsonRou
         prefix=prefix,
         tags=[tag],
         route_class=route_class,
-        responses=problems(401, 422, 500, 503),
+        responses=problems(401, 422, 429, 500, 503),
         generate_unique_id_function=_operation_id,
     )
 
@@ -56,6 +57,7 @@ async def find_user(request: Request, token: Annotated[str, Security(bearer)]) -
     """
     services = find_services(request)
     user_id = await services.jwt.identify(token)
+    await count_request(request, services.rates, name="requests", who=user_id)
     async with services.sessions.begin() as session:
         if not await is_active_user(session, user_id):
             raise refusal()
@@ -63,6 +65,16 @@ async def find_user(request: Request, token: Annotated[str, Security(bearer)]) -
 
 
 CurrentUser = Annotated[str, Depends(find_user)]
+
+
+async def find_asker(request: Request, user_id: CurrentUser) -> str:
+    """Return the id of the user, for a route that asks a model; those have a limit of their own."""
+    rates = find_services(request).rates
+    await count_request(request, rates, name="models", who=user_id)
+    return user_id
+
+
+ModelUser = Annotated[str, Depends(find_asker)]
 
 
 async def open_tools(request: Request, user_id: CurrentUser) -> AsyncIterator[ToolContext]:

@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import httpx2
@@ -148,9 +148,11 @@ class KeySet:
             keys = await asyncio.to_thread(parse_keys, body)
         except Exception as error:  # whatever is answered there, the keys that are here stay
             self._has_failed = True
+            _count("failed")
             log.warning("the keys at GOALS_JWKS_URL cannot be read: %s", type(error).__name__)
         else:
             self._keys, self._fetched_at, self._has_failed = keys, self._clock(), False
+            _count("read")
         finally:
             self._fetching = None
 
@@ -242,3 +244,9 @@ def _algorithms(jwk: Mapping[str, Any]) -> frozenset[str]:
     else:
         return frozenset()
     return of_type if bound is None else of_type & {bound if isinstance(bound, str) else ""}
+
+
+def _count(result: Literal["read", "failed"]) -> None:
+    from api.identity_metrics import KEY_FETCHES
+
+    KEY_FETCHES.labels(result).inc()

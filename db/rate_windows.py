@@ -25,7 +25,8 @@ with moment as materialized (
     from moment
 )
 insert into rate_windows as kept (key, seconds, number, previous, current, granted)
-select :key::bytea, :seconds::float8::int, number, 0, least(:amount::int, :most::int),
+select :key::bytea, :seconds::float8::int, number, 0,
+       case when :amount::int <= :most::int then :amount::int else 0 end,
        :amount::int <= :most::int
 from place
 on conflict (key) do update set (number, previous, current, granted) = (
@@ -62,6 +63,9 @@ select true,
        case when kept.number >= place.number then kept.current else 0 end,
        place.left_over
 from place left join rate_windows kept on kept.key = :key::bytea
+""")
+_LAST: Final = make_statement("""
+select current, ((number + 1) * seconds)::float8 from rate_windows where key = :key::bytea
 """)
 _FORGET: Final = make_statement("delete from rate_windows where key = :key::bytea")
 _FORGET_ALL: Final = make_statement("delete from rate_windows")
@@ -116,6 +120,12 @@ async def look(session: AsyncSession, key: bytes, *, seconds: int) -> Window:
         await read(session, _LOOK, {"key": key, "seconds": seconds})
     )[0]
     return Window(granted, previous or 0, current or 0, left)
+
+
+async def last(session: AsyncSession, key: bytes) -> tuple[int, float]:
+    """Return the count of the window that `key` wrote last, and its end in seconds since 1970."""
+    rows = await read(session, _LAST, {"key": key})
+    return (rows[0][0], rows[0][1]) if rows else (0, 0.0)
 
 
 async def forget(session: AsyncSession, key: bytes) -> None:

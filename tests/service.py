@@ -31,6 +31,7 @@ class Learner:
 
     id: str
     client: httpx2.AsyncClient
+    token: str = ""
 
     async def make(self, kind: str, **fields: Any) -> JsonObject:
         """Create something through the API and return it."""
@@ -78,7 +79,7 @@ class Service:
                 session, username=username, now=datetime.now(UTC), source="tests"
             )
         token = make_token(JWT, user_id=user.id, hours=1, now=datetime.now(UTC))
-        return Learner(user.id, self.client(token))
+        return Learner(user.id, self.client(token), token)
 
     async def count(self, statement: str, **values: Any) -> int:
         """Return the number that a SQL statement gives."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import Header, Query, Request, Response
 
 from agent.stream import RunFailed, RunFinished, read_event
-from api.deps import CurrentUser, EntityId, Tools, find_services, make_router
+from api.deps import CurrentUser, EntityId, ModelUser, Tools, find_services, make_router
 from api.problems import problems
 from api.routes.agent import Key
 from api.run_schemas import (
@@ -49,7 +49,7 @@ def find_hub(request: Request) -> RunHub:
 
 
 @router.post("/runs", status_code=202, responses=problems(404, 409, 413, 429, codes=CODES))
-async def start_run(body: RunIn, user_id: CurrentUser, request: Request, key: Key = None) -> RunOut:
+async def start_run(body: RunIn, user_id: ModelUser, request: Request, key: Key = None) -> RunOut:
     """Say something to the planner; the run goes on whether anybody listens or not."""
     begun = await find_hub(request).talk(
         user_id,

@@ -146,8 +146,9 @@ def test_the_dry_run_prints_every_table_and_touches_no_database(
     sql, log = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0, log
+    plain = sql.lower().replace("if not exists ", "").replace("unlogged ", "")
     for table in TABLES:
-        assert f"create table {table}" in sql.lower().replace("if not exists ", "")
+        assert f"create table {table}" in plain
     assert "0.8.4" in sql
     assert not (tmp_path / "home").exists()
 
