@@ -11,6 +11,7 @@ from api.problems import install_problems
 from api.rate_headers import RateHeaders
 from api.routes import (
     agent,
+    auth,
     chat,
     courses,
     dismissals,
@@ -25,6 +26,7 @@ from api.routes import (
     threads,
     usage,
 )
+from api.sign_in_docs import document_sign_in
 
 VERSION: Final = "0.1.0"
 DESCRIPTION: Final = """\
@@ -47,4 +49,8 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(module.router)
     app.include_router(chat.openai_router)
     install_problems(app)
+    if services.offers_sign_in:
+        app.include_router(auth.router)
+        app.include_router(auth.token_router)
+        document_sign_in(app)
     return app

@@ -7,7 +7,7 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,7 @@ from db.engine import Sessions, database_url, make_engine, make_sessions
 from tools.context import ToolContext
 from tools.errors import SetupError
 from tools.http import HttpClients, make_http_clients
+from tools.passwords import Passwords
 
 if TYPE_CHECKING:
     from agent.context import AgentContext
@@ -58,12 +59,18 @@ class Services:
     agent: Agent | None = None
     hub: "RunHub | None" = None
     rates: "RateLimits | None" = None
+    passwords: Passwords = field(default_factory=Passwords)
     now: Callable[[], datetime] = utc_now
 
     @property
     def signer(self) -> JwtConfig:
         """Return what own tokens are signed with. Raises SetupError where another issuer does."""
         return own_issuer(self.jwt)
+
+    @property
+    def offers_sign_in(self) -> bool:
+        """Tell whether people register and sign in here."""
+        return self.settings.offers_sign_in and isinstance(self.jwt, JwtConfig)
 
     @property
     def budget(self) -> "Budget":

@@ -19,6 +19,7 @@ from db.engine import Sessions
 from tools.backfill import Filled, Filler
 from tools.embedders import SCRIPTED_MODEL, Embedder
 from tools.embedding_models import ScriptedEmbeddings
+from tools.passwords import Passwords
 from tools.users import get_or_create_user
 
 JWT: Final = JwtConfig(secret=b"a secret of tests, 32 bytes long", issuer="tests", audience="tests")
@@ -108,6 +109,7 @@ def service(sessions: Sessions, database_url: str) -> Service:
         sessions=sessions,
         embedder=Embedder(SCRIPTED_MODEL, ScriptedEmbeddings()),
         jwt=JWT,
+        passwords=Passwords(memory=64, passes=1),
     )
     return Service(create_app(services), services)
 

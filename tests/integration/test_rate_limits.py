@@ -1,10 +1,6 @@
 """Limits by user: what passes, what is told, and what happens when nobody can count."""
 
-import asyncio
 from dataclasses import replace
-
-import pytest
-from sqlalchemy import text
 
 from api.app import create_app
 from api.rate_limits import RateLimits
