@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from api.routes.auth import TOKEN_PATH
 
 NAME: Final = "Password"
-BEARER: Final = {"HTTPBearer": []}
+BEARER: Final[dict[str, list[str]]] = {"HTTPBearer": []}
 
 
 def document_sign_in(app: FastAPI) -> None:

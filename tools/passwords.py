@@ -83,7 +83,8 @@ class Passwords:
         passes: int = PASSES,
     ) -> None:
         """Make nothing yet."""
-        self._cost = {"time_cost": passes, "memory_cost": memory, "parallelism": LANES}
+        self._memory = memory
+        self._passes = passes
         self._turns = asyncio.Semaphore(at_once)
         self._most = at_once + waiting
         self._present = 0
@@ -107,9 +108,10 @@ class Passwords:
             from argon2.exceptions import InvalidHashError, VerificationError
 
             try:
-                return hasher.verify(against or self._nobodys, normalized(password)) and usable
+                hasher.verify(against or self._nobodys, normalized(password))
             except (VerificationError, InvalidHashError):
                 return False
+            return usable
 
         right: bool = await self._work(check)
         return right
@@ -132,7 +134,7 @@ class Passwords:
         if self._hasher is None:
             from argon2 import PasswordHasher
 
-            hasher = PasswordHasher(**self._cost)
+            hasher = PasswordHasher(self._passes, self._memory, LANES)
             self._nobodys = hasher.hash(secrets.token_urlsafe(32))
             self._hasher = hasher
         return work(self._hasher)
