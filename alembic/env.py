@@ -18,7 +18,8 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 import db.conversation_models
-import db.models  # noqa: F401 - both register the tables in Base.metadata
+import db.models
+import db.rate_windows  # noqa: F401 - all three register the tables in Base.metadata
 from db.base import Base, UTCDateTime
 from db.engine import CONNECT_TIMEOUT_SECONDS, UTC_OPTIONS, database_url
 

@@ -8,8 +8,10 @@ from api.bootstrap import Services
 from api.limits import BodyLimit
 from api.metrics import make_registry
 from api.problems import install_problems
+from api.rate_headers import RateHeaders
 from api.routes import (
     agent,
+    auth,
     chat,
     courses,
     dismissals,
@@ -27,6 +29,7 @@ from api.routes import (
     usage,
     users,
 )
+from api.sign_in_docs import document_sign_in
 
 VERSION: Final = "0.1.0"
 DESCRIPTION: Final = """\
@@ -42,10 +45,15 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.metrics = make_registry(services.database_url)
     app.add_middleware(BodyLimit)
+    app.add_middleware(RateHeaders)
     planning = (agent, chat, runs, threads, usage)
     features = (goals, tasks, courses, snapshots, dismissals, search, events, memory, users, privacy)
     for module in (*features, *planning, health, metrics):
         app.include_router(module.router)
     app.include_router(chat.openai_router)
     install_problems(app)
+    if services.offers_sign_in:
+        app.include_router(auth.router)
+        app.include_router(auth.token_router)
+        document_sign_in(app)
     return app

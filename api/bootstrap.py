@@ -7,7 +7,7 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,11 +20,14 @@ from db.engine import Sessions, database_url, make_engine, make_sessions
 from tools.context import ToolContext
 from tools.errors import SetupError
 from tools.http import HttpClients, make_http_clients
+from tools.passwords import Passwords
 
 if TYPE_CHECKING:
     from agent.context import AgentContext
     from agent.graph import AgentGraph
     from agent.models import ChatModel
+    from api.jwks import KeySet
+    from api.rate_limits import RateLimits
     from api.runs.hub import RunHub
     from tools.backfill import Filler
     from tools.embedders import Embedder
@@ -43,16 +46,31 @@ class Agent:
 
 @dataclass(frozen=True)
 class Services:
-    """What an edge works with, made once for a process; `agent` and `hub` only where asked for."""
+    """What an edge works with, made once for a process; `agent` and `hub` only where asked for.
+
+    Without `rates` nobody is limited.
+    """
 
     settings: Settings
     database_url: str
     sessions: Sessions
     embedder: "Embedder"
-    jwt: JwtConfig
+    jwt: "JwtConfig | KeySet"
     agent: Agent | None = None
     hub: "RunHub | None" = None
+    rates: "RateLimits | None" = None
+    passwords: Passwords = field(default_factory=Passwords)
     now: Callable[[], datetime] = utc_now
+
+    @property
+    def signer(self) -> JwtConfig:
+        """Return what own tokens are signed with. Raises SetupError where another issuer does."""
+        return own_issuer(self.jwt)
+
+    @property
+    def offers_sign_in(self) -> bool:
+        """Tell whether people register and sign in here."""
+        return self.settings.offers_sign_in and isinstance(self.jwt, JwtConfig)
 
     @property
     def budget(self) -> "Budget":
@@ -138,13 +156,15 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
 
             saver = await stack.enter_async_context(open_checkpoints(url))
             agent = Agent(graph=build_graph(saver), chat=chat)
+        sessions = make_sessions(engine)
         services = Services(
             settings=settings,
             database_url=url,
-            sessions=make_sessions(engine),
+            sessions=sessions,
             embedder=embedder,
-            jwt=jwt_config(settings),
+            jwt=await stack.enter_async_context(_open_issuer(settings, clients)),
             agent=agent,
+            rates=_rates_of(settings, sessions),
         )
         if agent is not None:
             from api.runs.hub import open_hub
@@ -200,11 +220,69 @@ def _embedder_of(settings: Settings, clients: HttpClients) -> "Embedder":
     )
 
 
+def _rates_of(settings: Settings, sessions: Sessions) -> "RateLimits":
+    from api.rate_limits import RateLimits
+
+    return RateLimits(
+        sessions,
+        requests=settings.rate_requests,
+        models=settings.rate_models,
+        sign_in=settings.rate_sign_in,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _open_issuer(
+    settings: Settings, clients: HttpClients
+) -> AsyncIterator["JwtConfig | KeySet"]:
+    """Yield what tokens are checked with: our secret, or the keys of GOALS_JWKS_URL."""
+    if settings.jwks_url is None:
+        yield jwt_config(settings)
+        return
+
+    keys = make_key_set(settings, clients)
+    async with keys.kept_fresh():
+        yield keys
+
+
+def make_key_set(settings: Settings, clients: HttpClients) -> "KeySet":
+    """Return the keys of GOALS_JWKS_URL, not fetched yet. Raises SetupError for contradictions."""
+    from api.jwks import KeySet
+
+    assert settings.jwks_url is not None
+    if settings.jwt_secret is not None:
+        raise SetupError(
+            "GOALS_JWT_SECRET and GOALS_JWKS_URL are both set: tokens are signed by one of them"
+        )
+    if settings.sign_in:
+        raise SetupError(
+            "GOALS_SIGN_IN needs GOALS_JWT_SECRET: GOALS_JWKS_URL has another issuer's keys"
+        )
+    if "jwt_issuer" not in settings.model_fields_set:
+        raise SetupError("GOALS_JWT_ISSUER is not set: it is the `iss` of GOALS_JWKS_URL's tokens")
+    return KeySet(
+        settings.jwks_url,
+        client=clients.asynchronous,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+    )
+
+
+def own_issuer(jwt: "JwtConfig | KeySet") -> JwtConfig:
+    """Return `jwt` if it can sign. Raises SetupError where it only knows another issuer's keys."""
+    if not isinstance(jwt, JwtConfig):
+        raise SetupError("tokens come from the issuer of GOALS_JWKS_URL: get one there")
+    return jwt
+
+
 def jwt_config(settings: Settings) -> JwtConfig:
     """Return what tokens are checked with; the embedded mode makes and keeps its own secret.
 
-    Raises SetupError where one's own database has no secret configured, or it is too short.
+    Raises SetupError where one's own database has no secret configured, where it is too short, and
+    where tokens are another issuer's.
     """
+    if settings.jwks_url is not None:
+        raise SetupError("tokens come from the issuer of GOALS_JWKS_URL: get one there")
     if settings.jwt_secret is not None:
         secret = settings.jwt_secret.get_secret_value().encode()
     elif settings.database_url is not None:

@@ -154,6 +154,7 @@ def _sweep(
         _forget_events(engine, before),
         _give_back(engine, now),
         _forget_answers(engine, now, before),
+        _forget_windows(engine),
     )
     try:
         for batch in batches:
@@ -222,6 +223,14 @@ def _forget_answers(engine: "Engine", now: datetime, before: datetime) -> Iterat
                 connection, answered_before=now - ANSWERS, before=before, limit=BATCH
             )
         yield Collected(answers=gone)
+
+
+def _forget_windows(engine: "Engine") -> Iterator[Collected]:
+    from db.rate_windows import forget_old
+
+    with _turn(engine) as connection:
+        forget_old(connection)
+    yield Collected()
 
 
 @contextlib.contextmanager

@@ -18,11 +18,13 @@ def make_registry(database_url: str) -> "CollectorRegistry":
     """
     from prometheus_client import CollectorRegistry, ProcessCollector
 
+    from api.identity_metrics import IDENTITY
     from events.gauges import DatabaseGauges
     from events.metrics import EVENT_PATH
 
     registry = CollectorRegistry()
     registry.register(EVENT_PATH)
+    registry.register(IDENTITY)
     registry.register(DatabaseGauges(database_url))
     ProcessCollector(registry=registry)
     return registry

@@ -58,6 +58,13 @@ class Settings(BaseSettings):
     jwt_secret: SecretStr | None = Field(default=None, alias="GOALS_JWT_SECRET")
     jwt_issuer: str = Field(default=APPLICATION, alias="GOALS_JWT_ISSUER")
     jwt_audience: str = Field(default=APPLICATION, alias="GOALS_JWT_AUDIENCE")
+    jwks_url: str | None = Field(default=None, alias="GOALS_JWKS_URL")
+    sign_in: bool | None = Field(default=None, alias="GOALS_SIGN_IN")
+    token_hours: float = Field(default=12.0, gt=0, le=8_760, alias="GOALS_TOKEN_HOURS")
+
+    rate_requests: str = Field(default="1200/minute", alias="GOALS_RATE_REQUESTS")
+    rate_models: str = Field(default="60/minute", alias="GOALS_RATE_MODELS")
+    rate_sign_in: str = Field(default="20/minute", alias="GOALS_RATE_SIGN_IN")
 
     host: str = Field(default="127.0.0.1", alias="GOALS_HOST")
     port: int = Field(default=8000, ge=0, le=65535, alias="GOALS_PORT")
@@ -70,6 +77,11 @@ class Settings(BaseSettings):
         if self.chat is not None:
             return self.chat
         return "openai" if self.openai_api_key or self.openai_base_url else "local"
+
+    @property
+    def offers_sign_in(self) -> bool:
+        """Tell whether people register and sign in here; not where another issuer has the keys."""
+        return self.jwks_url is None if self.sign_in is None else self.sign_in
 
     @property
     def call_seconds(self) -> float:

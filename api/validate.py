@@ -154,7 +154,7 @@ async def _open_own(
                 user = await get_or_create_user(
                     session, username=service.user, now=services.now(), source="cli"
                 )
-            token = make_token(services.jwt, user_id=user.id, hours=1, now=services.now())
+            token = make_token(services.signer, user_id=user.id, hours=1, now=services.now())
         transport = httpx2.ASGITransport(app=create_app(services), raise_app_exceptions=False)
         async with httpx2.AsyncClient(
             transport=transport,

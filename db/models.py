@@ -53,6 +53,8 @@ class User(Base):
         UniqueConstraint("email", name="idx_users_email"),
         UniqueConstraint("username", name="idx_users_username"),
         Index("idx_users_is_active", "is_active"),
+        Index("idx_users_lower_email", text("lower(email)")),
+        Index("idx_users_lower_username", text("lower(username)")),
     )
 
     id: Mapped[str] = primary_key("usr")

@@ -20,6 +20,7 @@ from db.engine import Sessions
 from tools.backfill import Filled, Filler
 from tools.embedders import SCRIPTED_MODEL, Embedder
 from tools.embedding_models import ScriptedEmbeddings
+from tools.passwords import Passwords
 from tools.users import get_or_create_user
 
 JWT: Final = JwtConfig(secret=b"a secret of tests, 32 bytes long", issuer="tests", audience="tests")
@@ -33,6 +34,7 @@ class Learner:
 
     id: str
     client: httpx2.AsyncClient
+    token: str = ""
 
     async def make(self, kind: str, **fields: Any) -> JsonObject:
         """Create something through the API and return it."""
@@ -87,7 +89,7 @@ class Service:
                 session, username=username, now=datetime.now(UTC), source="tests"
             )
         token = make_token(JWT, user_id=user.id, hours=1, now=datetime.now(UTC))
-        return Learner(user.id, self.client(token))
+        return Learner(user.id, self.client(token), token)
 
     async def count(self, statement: str, **values: Any) -> int:
         """Return the number that a SQL statement gives."""
@@ -116,6 +118,7 @@ def service(sessions: Sessions, database_url: str) -> Service:
         sessions=sessions,
         embedder=Embedder(SCRIPTED_MODEL, ScriptedEmbeddings()),
         jwt=JWT,
+        passwords=Passwords(memory=64, passes=1),
     )
     return Service(create_app(services), services)
 

@@ -9,9 +9,13 @@ GoalsError
 │   ├── VersionConflict   CONFLICT_VERSION 412
 │   ├── LimitReached      LIMIT_REACHED 409
 │   ├── RunActive         RUN_ACTIVE 409
-│   └── InterruptStale    INTERRUPT_STALE 409
+│   ├── InterruptStale    INTERRUPT_STALE 409
+│   └── AccountTaken      ACCOUNT_TAKEN 409
 ├── BudgetExceeded        BUDGET_EXCEEDED 429
+├── RateLimited           RATE_LIMITED 429
+├── KeysUnavailable       AUTH_KEYS_UNAVAILABLE 503
 ├── DatabaseUnavailable   DB_UNAVAILABLE, OVERLOADED 503
+├── Overloaded            OVERLOADED 503
 ├── ModelError            what the chat model did not give
 │   ├── ModelTimeout      LLM_TIMEOUT 504
 │   ├── ModelUnavailable  LLM_UNAVAILABLE 503
@@ -95,6 +99,32 @@ class InterruptStale(Conflict):
     code = "INTERRUPT_STALE"
 
 
+class AccountTaken(Conflict):
+    """The name or the address of a new account is another one's; which of them is not said."""
+
+    code = "ACCOUNT_TAKEN"
+
+
+class RateLimited(GoalsError):
+    """Too many requests of one user, or from one address; `retry_after` is in seconds."""
+
+    code, status = "RATE_LIMITED", 429
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(f"too many requests: try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class KeysUnavailable(GoalsError):
+    """The issuer's keys cannot be fetched, and the token's is not among those that are known."""
+
+    code, status = "AUTH_KEYS_UNAVAILABLE", 503
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__("the keys that tokens are checked with cannot be fetched at the moment")
+        self.retry_after = retry_after
+
+
 class BudgetExceeded(GoalsError):
     """What models may take, of a user's day or of one run, is used up or reserved."""
 
@@ -110,6 +140,12 @@ class DatabaseUnavailable(GoalsError):
     """PostgreSQL does not answer, or has no connection left."""
 
     code, status, retry_after = "DB_UNAVAILABLE", 503, 2
+
+
+class Overloaded(GoalsError):
+    """This process has more of one kind of work waiting than it takes on."""
+
+    code, status, retry_after = "OVERLOADED", 503, 2
 
 
 class ModelError(GoalsError):

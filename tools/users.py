@@ -25,7 +25,7 @@ async def get_user(session: AsyncSession, user_id: str) -> UserOut:
     row = await Users(session).get(user_id)
     if row is None:
         raise NotFound("there is no such user")
-    return _out(row)
+    return asas_out(row)
 
 
 async def preferred_language(session: AsyncSession, user_id: str) -> Literal["es", "en"] | None:
@@ -61,7 +61,7 @@ async def get_or_create_user(
     users = Users(session)
     row = await users.find_by_username(username)
     if row is not None:
-        return _out(row)
+        return asas_out(row)
 
     user = User(
         id=new_id("usr"),
@@ -78,12 +78,12 @@ async def get_or_create_user(
     if await users.insert(user):
         event = UserCreated(user_id=user.id, username=username)
         outbox.record(session, event, user_id=user.id, source=source, at=now)
-        return _out(user)
+        return as_out(user)
 
     row = await users.find_by_username(username)
     if row is None:
         raise Conflict(f"another account than {username} has that e-mail address")
-    return _out(row)
+    return asas_out(row)
 
 
 async def update_user(
@@ -96,7 +96,7 @@ async def update_user(
     row = await Users(tools.session).lock(tools.user_id)
     if row is None:
         raise NotFound("there is no such user")
-    if_match.require(_out(row))
+    if_match.require(as_out(row))
     given = patch.given()
     changed: list[str] = []
     merged = require_small(merge_patch(row.meta or {}, given.get("metadata", {})))
@@ -109,10 +109,11 @@ async def update_user(
     if changed:
         row.updated_at = tools.now
         tools.record(UserUpdated(user_id=row.id, changed=tuple(sorted(changed))))
-    return _out(row)
+    return as_out(row)
 
 
-def _out(row: User) -> UserOut:
+def as_out(row: User) -> UserOut:
+    """Return an account without what proves it."""
     return UserOut(
         id=row.id,
         email=row.email,

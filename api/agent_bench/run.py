@@ -104,6 +104,7 @@ def _open_stage(site: Site, plan: Plan, stack: ExitStack) -> Stage:
         "GOALS_HOME": str(site.folder / "home"),
         "GOALS_JWT_SECRET": secret,
         "GOALS_CHAT_MODEL": MODEL,
+        **dict.fromkeys(("GOALS_RATE_REQUESTS", "GOALS_RATE_MODELS"), "1000000/minute"),
     }
     service_url = stack.enter_context(started("api.agent_bench.server", service))
     peer_url = None

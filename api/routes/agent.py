@@ -21,7 +21,7 @@ from api.agent_schemas import (
     ValidateOut,
     as_request,
 )
-from api.deps import CurrentUser, EntityId, find_services, make_router
+from api.deps import EntityId, ModelUser, find_services, make_router
 from api.idempotency import HEADER, IN_PROGRESS, MISMATCH, REPLAYED, REPLAYED_HEADER, SYNTAX
 from api.problems import problems
 from api.run_schemas import ProposalOut
@@ -90,7 +90,7 @@ Review = Annotated[
 )
 async def suggest_goals(
     body: SuggestIn,
-    user_id: CurrentUser,
+    user_id: ModelUser,
     request: Request,
     key: RequiredKey,
     review: Review = False,
@@ -110,7 +110,7 @@ async def suggest_goals(
 async def break_down_goal(
     goal_id: EntityId,
     body: BreakdownIn,
-    user_id: CurrentUser,
+    user_id: ModelUser,
     request: Request,
     key: RequiredKey,
     review: Review = False,
@@ -134,7 +134,7 @@ async def break_down_goal(
     },
 )
 async def validate_code(
-    task_id: EntityId, body: CodeIn, user_id: CurrentUser, request: Request, key: Key = None
+    task_id: EntityId, body: CodeIn, user_id: ModelUser, request: Request, key: Key = None
 ) -> Response:
     """Judge code as the solution of a task: by its examples, run for real, then by review."""
     answer = await _judge(request, user_id, body=body, task_id=task_id, key=key)
@@ -151,7 +151,7 @@ async def validate_code(
     },
 )
 async def review_code(
-    body: CodeIn, user_id: CurrentUser, request: Request, key: Key = None
+    body: CodeIn, user_id: ModelUser, request: Request, key: Key = None
 ) -> Response:
     """Get feedback on code that belongs to no task: findings with exact lines, no verdict."""
     answer = await _judge(request, user_id, body=body, task_id=None, key=key)

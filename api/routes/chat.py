@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from agent.commands import read_command
-from api.deps import CurrentUser, make_router
+from api.deps import CurrentUser, ModelUser, make_router
 from api.problems import problems
 from api.routes.agent import Key
 from api.routes.runs import CODES, find_hub, wait_for_end
@@ -42,7 +42,7 @@ openai_router = make_router("/v1", tag="chat", route_class=OpenAIRoute)
 
 
 @router.post("/agui", response_class=Response, responses=STREAMS)
-async def run_agui(body: RunAgentInput, user_id: CurrentUser, request: Request) -> Response:
+async def run_agui(body: RunAgentInput, user_id: ModelUser, request: Request) -> Response:
     """Speak AG-UI 1.0: the last user message, or the answer to an interrupt.
 
     The same `runId` again listens to the same run. The plan is in the state, under `plan`.
@@ -75,7 +75,7 @@ async def list_models(user_id: CurrentUser) -> dict[str, Any]:
 @openai_router.post("/chat/completions", response_class=Response, responses=STREAMS)
 async def complete_chat(
     body: CompletionIn,
-    user_id: CurrentUser,
+    user_id: ModelUser,
     request: Request,
     key: Key = None,
     retries: Annotated[

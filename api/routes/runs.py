@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import Header, Query, Request, Response
 
 from agent.stream import RunFailed, RunFinished, read_event
-from api.deps import CurrentUser, EntityId, Tools, find_services, make_router
+from api.deps import CurrentUser, EntityId, ModelUser, Tools, find_services, make_router
 from api.idempotency import REPLAYED, REPLAYED_HEADER
 from api.problems import problems
 from api.representations import LOCATION_HEADER
@@ -60,7 +60,7 @@ def find_hub(request: Request) -> RunHub:
     },
 )
 async def start_run(
-    body: RunIn, user_id: CurrentUser, request: Request, response: Response, key: RequiredKey
+    body: RunIn, user_id: ModelUser, request: Request, response: Response, key: RequiredKey
 ) -> RunOut:
     """Say something to the planner; the run goes on whether anybody listens or not.
 

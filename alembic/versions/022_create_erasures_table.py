@@ -1,14 +1,14 @@
 """Create the table of users who asked to be forgotten.
 
-Revision ID: 024
-Revises: 020
+Revision ID: 022
+Revises: 021
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "024"
-down_revision: str | None = "020"
+revision: str = "022"
+down_revision: str | None = "021"
 
 
 def upgrade() -> None:
