@@ -47,8 +47,9 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(RateHeaders)
     planning = (agent, chat, runs, threads, usage)
-    features = (goals, tasks, courses, snapshots, dismissals, search, events, memory, users, privacy)
-    for module in (*features, *planning, health, metrics):
+    features = (goals, tasks, courses, snapshots, dismissals, search, events, memory)
+    accounts = (users, privacy)
+    for module in (*features, *planning, *accounts, health, metrics):
         app.include_router(module.router)
     app.include_router(chat.openai_router)
     install_problems(app)

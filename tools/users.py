@@ -25,7 +25,7 @@ async def get_user(session: AsyncSession, user_id: str) -> UserOut:
     row = await Users(session).get(user_id)
     if row is None:
         raise NotFound("there is no such user")
-    return asas_out(row)
+    return as_out(row)
 
 
 async def preferred_language(session: AsyncSession, user_id: str) -> Literal["es", "en"] | None:
@@ -61,7 +61,7 @@ async def get_or_create_user(
     users = Users(session)
     row = await users.find_by_username(username)
     if row is not None:
-        return asas_out(row)
+        return as_out(row)
 
     user = User(
         id=new_id("usr"),
@@ -83,7 +83,7 @@ async def get_or_create_user(
     row = await users.find_by_username(username)
     if row is None:
         raise Conflict(f"another account than {username} has that e-mail address")
-    return asas_out(row)
+    return as_out(row)
 
 
 async def update_user(

@@ -47,6 +47,8 @@ def _requests() -> Iterator[tuple[str, str]]:
     yield "GET", "/v1/usage"
     yield "GET", "/v1/users/me"
     yield "PATCH", "/v1/users/me"
+    yield "DELETE", "/v1/users/me"
+    yield "GET", "/v1/users/me/export"
     yield "GET", "/v1/memory"
     yield "DELETE", "/v1/memory/x/x"
     yield "GET", "/v1/threads"
@@ -98,7 +100,7 @@ def test_no_route_is_missing_from_the_list_above(service: Service) -> None:
         ("Bearer", "AUTH_MISSING"),
         ("Bearer ", "AUTH_MISSING"),
         ("bearer nonsense", "AUTH_INVALID"),
-        ("BEARER nonsense", "AUTH_MISSING"),
+        ("BEARER nonsense", "AUTH_INVALID"),
         ("Token nonsense", "AUTH_MISSING"),
         ("Bearer\tnonsense", "AUTH_MISSING"),
         ("Bearer  nonsense", "AUTH_INVALID"),

@@ -186,6 +186,7 @@ async def test_what_asks_a_model_needs_a_key_and_every_post_says_so(ana: Learner
         if "post" in methods
     }
     without = {path for path, found in named.items() if not found}
-    assert without == {"/v1/agui", "/v1/runs/{run_id}/cancel"}
+    signing_in = {"/v1/auth/register", "/v1/auth/token"}
+    assert without == {"/v1/agui", "/v1/runs/{run_id}/cancel", *signing_in}
     required = {path for path, found in named.items() if found == [True]}
     assert required == {"/v1/goals/suggest", "/v1/goals/{goal_id}/breakdown", "/v1/runs"}
