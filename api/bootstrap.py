@@ -236,6 +236,8 @@ async def _open_issuer(
     settings: Settings, clients: HttpClients
 ) -> AsyncIterator["JwtConfig | KeySet"]:
     """Yield what tokens are checked with: our secret, or the keys of GOALS_JWKS_URL."""
+    import jwt  # noqa: F401 - a tenth of a second, not to be spent in the first request
+
     if settings.jwks_url is None:
         yield jwt_config(settings)
         return

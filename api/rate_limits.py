@@ -131,11 +131,13 @@ class RateLimits:
     def _hold(self, key: str) -> _Allowance:
         if len(self._held) >= MAX_KEYS:
             now = self._clock()
-            self._held = {
+            present = {
                 key: held
                 for key, held in self._held.items()
-                if held.lock.locked() or max(held.ends, held.refused_until) > now
+                if max(held.ends, held.refused_until) > now
             }
+            # Where all of them are present, what they hold is given up: that is a block for each.
+            self._held = present if len(present) < MAX_KEYS // 2 else {}
         return self._held.setdefault(key, _Allowance())
 
     def _from_held(self, limit: Limit, held: _Allowance) -> Taken | None:

@@ -223,6 +223,20 @@ async def test_the_storage_does_all_that_the_library_asks_of_one(sessions: Sessi
     assert await storage.get("b") == 0
 
 
+async def test_however_many_ask_a_process_remembers_a_bounded_number_and_never_grants_more(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.rate_limits.MAX_KEYS", 20)
+    rates = make_rates(sessions, requests="5/hour")
+    for number in range(100):
+        await rates.take("requests", f"user {number}")
+
+    passed = await granted(rates, "user 0", times=8)
+
+    assert passed == 4
+    assert len(vars(rates)["_held"]) <= 20
+
+
 async def test_old_counts_are_swept_away_and_present_ones_stay(
     service: Service, database_url: str
 ) -> None:
