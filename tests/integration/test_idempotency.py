@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 import api.deps
+from db.engine import make_in_flight
+from db.in_flight import UnderWay
 from tests.service import Learner, Service
 
 GOAL = {"title": "Aprender SQL", "criteria": ["Hay consultas"]}
@@ -159,6 +161,30 @@ async def test_a_key_has_1_to_255_visible_characters(ana: Learner) -> None:
 
     longest = {"Idempotency-Key": "~" * 255}
     assert (await ana.client.post("/v1/goals", json=GOAL, headers=longest)).status_code == 201
+
+
+async def test_a_key_is_held_across_processes_and_goes_with_the_one_that_holds_it(
+    database_url: str, service: Service
+) -> None:
+    one, other = make_in_flight(database_url), make_in_flight(database_url)
+    killed = (
+        "select count(pg_terminate_backend(pid)) from pg_locks where locktype = 'advisory'"
+        " and granted and database = (select oid from pg_database"
+        " where datname = current_database())"
+    )
+
+    async with one.hold("opr_1"), other.hold("opr_2"):
+        for busy, operation in ((one, "opr_1"), (other, "opr_1"), (one, "opr_2")):
+            with pytest.raises(UnderWay):
+                await busy.hold(operation).__aenter__()
+        assert await service.count(killed) == 2
+        async with other.hold("opr_1"):
+            pass
+
+    async with one.hold("opr_1"), other.hold("opr_2"):
+        pass
+    await one.close()
+    await other.close()
 
 
 async def test_what_asks_a_model_needs_a_key_and_every_post_says_so(ana: Learner) -> None:
