@@ -47,13 +47,15 @@ async def index_new(tools: ToolContext, entity_type: str, texts: Mapping[str, st
 
 async def index_code(
     tools: ToolContext, *, snapshot_id: str, file_path: str, code: str, language: str
-) -> bool:
-    """Let a snapshot be found by its code, without its secrets: chunks may leave the machine."""
+) -> None:
+    """Let a new snapshot be found by its code without secrets: chunks may leave the machine."""
     if len(code) <= LONGEST_CHUNK:
         chunks = code_chunks(file_path, code, language)
     else:  # a second of reading and parsing would hold up every other request
         chunks = await asyncio.to_thread(code_chunks, file_path, code, language)
-    return await _store(tools, chunks, entity_type=CODE_SNAPSHOT, entity_id=snapshot_id)
+    stored = _to_store(tools, chunks, entity_type=CODE_SNAPSHOT, entity_id=snapshot_id)
+    embeddings = Embeddings(tools.session, tools.user_id)
+    await embeddings.add(CODE_SNAPSHOT, {snapshot_id: stored}, at=tools.now)
 
 
 def code_chunks(file_path: str, code: str, language: str) -> list[Chunk]:
