@@ -29,6 +29,9 @@ log = structlog.get_logger(__name__)
 
 NEW_RUN: Final = "__new_run"
 """Set in the configuration of a run of which there can be no checkpoint yet; never stored."""
+ONE_SHOT: Final = "__one_shot"
+"""Set where nobody will go on from the run's checkpoint: it is kept to be looked at, and the answer
+does not wait for it. Never stored."""
 LAST_WRITE: Final = "__last_write"
 """Set where the run's checkpoint is the last that is written of it and may be gone on from: then
 it is to be on the disk when the caller hears of it. Elsewhere nobody needs it, or the run's end
@@ -135,7 +138,12 @@ async def stream_steps(
     new = decisions is None and state.get("run_id") is None
     last = state.get("run_id") is None and bool(state.get("request", {}).get("review"))
     config: Any = {
-        "configurable": {"thread_id": state["saved_as"], NEW_RUN: new, LAST_WRITE: last},
+        "configurable": {
+            "thread_id": state["saved_as"],
+            NEW_RUN: new,
+            LAST_WRITE: last,
+            ONE_SHOT: new and not last,
+        },
         "recursion_limit": steps,
         "metadata": {"user_id": context.user_id},  # by which an erased user's checkpoints are found
     }

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from api.auth import JwtConfig
 from api.checkpoints import open_checkpoints
 from api.settings import Settings
 from db.base import utc_now
+from db.embeddings import KnownVector
 from db.engine import Sessions, database_url, make_engine, make_sessions
 from tools.context import ToolContext
 from tools.errors import SetupError
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from api.runs.hub import RunHub
     from tools.backfill import Filler
     from tools.embedders import Embedder
+    from tools.known_vectors import KnownVectors
     from tools.usage import Budget
 
 SECRET_FILE: Final = "jwt.secret"  # noqa: S105 - a file's name
@@ -60,6 +63,7 @@ class Services:
     hub: "RunHub | None" = None
     rates: "RateLimits | None" = None
     passwords: Passwords = field(default_factory=Passwords)
+    known_vectors: "KnownVectors | None" = None
     now: Callable[[], datetime] = utc_now
 
     @property
@@ -80,6 +84,7 @@ class Services:
     @contextlib.asynccontextmanager
     async def open_tools(self, user_id: str, source: str = "api") -> AsyncIterator[ToolContext]:
         """Open one transaction as `user_id`: committed at the end of the block, or rolled back."""
+        known: list[KnownVector] = []
         async with self.sessions.begin() as session:
             yield ToolContext(
                 session=session,
@@ -87,7 +92,10 @@ class Services:
                 embedder=self.embedder,
                 now=self.now(),
                 source=source,
+                known=None if self.known_vectors is None else known,
             )
+        if known and self.known_vectors is not None:
+            self.known_vectors.add(partial(self.open_tools, user_id, source), known)
 
     def agent_context(self, user_id: str, source: str = "api") -> "AgentContext":
         """Return what a run of the graph gets for `user_id`. Needs the agent."""
@@ -138,6 +146,7 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
     """
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
     from tools.analysis.runs.sandbox import close_sandbox
+    from tools.known_vectors import KnownVectors
 
     async with AsyncExitStack() as stack:
         clients = make_http_clients(timeout=settings.call_seconds)
@@ -150,6 +159,8 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
         engine = make_engine(url)
         stack.push_async_callback(engine.dispose)
         embedder = _embedder_of(settings, clients)
+        known_vectors = KnownVectors()
+        stack.push_async_callback(known_vectors.aclose)
         agent = None
         if chat is not None:
             from agent.graph import build_graph
@@ -165,6 +176,7 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
             jwt=await stack.enter_async_context(_open_issuer(settings, clients)),
             agent=agent,
             rates=_rates_of(settings, sessions),
+            known_vectors=known_vectors,
         )
         if agent is not None:
             from api.runs.hub import open_hub

@@ -1,17 +1,22 @@
 """LangGraph's checkpoints: none is looked for where a run begins, one is kept where it ends."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 from db.checkpoints import keep_checkpoint
-from db.engine import UTC_OPTIONS, conninfo, make_writes
+from db.engine import UNAVAILABLE, UTC_OPTIONS, conninfo, make_writes
 from db.reads import is_alive
 
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
 CONNECTIONS: Final = 4
+
+log = structlog.get_logger(__name__)
 
 
 @contextlib.asynccontextmanager
@@ -20,14 +25,16 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
 
     A checkpoint waits for the disk only where the caller is told to come back to it and nothing
     is committed after it: see `agent.run.LAST_WRITE`. LangGraph's own way writes them one at a
-    time, in several messages and a thread; there are as many as there are requests.
+    time, in several messages and a thread; there are as many as there are requests. What nobody
+    goes on from is written beside the answer, and at the end of the block what is left of it.
     """
     from langgraph.checkpoint.base import get_serializable_checkpoint_metadata
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
-    from agent.run import LAST_WRITE, NEW_RUN
+    from agent.run import LAST_WRITE, NEW_RUN, ONE_SHOT
 
     writes = make_writes(url)
+    keeping: set[asyncio.Task[None]] = set()
 
     class RunSaver(AsyncPostgresSaver):
         """Looks for no checkpoint where a run has just begun, and keeps one in one statement."""
@@ -38,6 +45,10 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
                 return None
             return await super().aget_tuple(config)
 
+        async def asettle(self) -> None:
+            """Wait for the checkpoints that are being written beside answers."""
+            await asyncio.gather(*keeping)
+
         async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
             """Keep a checkpoint, and return the configuration that names it."""
             if config["configurable"].get(LAST_WRITE):
@@ -46,7 +57,7 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
             thread_id, space = named["thread_id"], named["checkpoint_ns"]
             values = checkpoint["channel_values"]
             apart = {name for name, value in values.items() if not _is_plain(value)}
-            await keep_checkpoint(
+            keep = keep_checkpoint(
                 writes,
                 thread_id=thread_id,
                 space=space,
@@ -66,6 +77,12 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
                     {name: new for name, new in new_versions.items() if name in apart},
                 ),
             )
+            if named.get(ONE_SHOT):
+                task = asyncio.create_task(_keep_beside(keep), name="checkpoint")
+                keeping.add(task)
+                task.add_done_callback(keeping.discard)
+            else:
+                await keep
             here = {
                 "thread_id": thread_id,
                 "checkpoint_ns": space,
@@ -75,9 +92,18 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
 
     try:
         async with _open_pool(url) as pool:
-            yield RunSaver(pool)
+            saver = RunSaver(pool)
+            yield saver
+            await saver.asettle()
     finally:
         writes.close()
+
+
+async def _keep_beside(keep: Coroutine[Any, Any, None]) -> None:
+    try:
+        await keep
+    except UNAVAILABLE as error:
+        log.warning("checkpoint.not_kept", reason=type(error).__name__)
 
 
 def _open_pool(url: str) -> "AsyncConnectionPool[Any]":

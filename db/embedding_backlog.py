@@ -10,18 +10,15 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.embeddings import Vector, Vectors
 from db.engine import Sessions
 
 COUNTED_AT_MOST: Final = 100_000
 LOCK_KEY: Final = 1_735_352_686
 """What the fillers of a database take in turns."""
-
-Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,7 @@ class Backlog:
             "model": self._model,
             "ids": [row.id for row in rows],
             "hashes": [row.content_hash for row in rows],
-            "vectors": list(vectors),
+            "vectors": Vectors(vectors),
         }
         return len((await self._connection.execute(_WRITE, values)).all())
 

@@ -16,7 +16,7 @@ from tools.indexing import (
     feedback_text,
     forget_snapshots,
     index_code,
-    index_entity,
+    index_new,
 )
 from tools.quotas import require_room
 from tools.schemas import SnapshotIn, SnapshotOut, SnapshotPage, SnapshotSummary, Verdict
@@ -83,7 +83,7 @@ async def record_snapshot(
         text = feedback_text(
             row.file_path, None if task is None else task.title, row.validation_feedback
         )
-        await index_entity(tools, entity_type=AI_FEEDBACK, entity_id=row.id, text=text)
+        await index_new(tools, AI_FEEDBACK, {row.id: text})
     return _out(row)
 
 

@@ -45,6 +45,9 @@ async def test_a_finished_run_is_checkpointed_in_postgresql(scripted: Service) -
     ana = await scripted.sign_in("ana")
 
     await ana.client.post("/v1/goals/suggest", json=WISH)
+    assert scripted.services.agent is not None
+    saver: Any = scripted.services.agent.graph.checkpointer
+    await saver.asettle()
 
     assert await scripted.count("select count(distinct thread_id) from checkpoints") == 1
 
