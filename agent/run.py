@@ -105,17 +105,19 @@ async def stream_steps(
     *,
     decisions: Decisions | None = None,
     listen: bool = False,
+    again: bool = False,
 ) -> AsyncIterator[RunEvent | StepDone]:
     """Yield each node of the run as it finishes and, to those who `listen`, what it tells.
 
-    With `decisions` the run goes on from the question at which it waits.
+    With `decisions` the run goes on from the question at which it waits; one that is begun `again`
+    may have left a checkpoint.
     """
     from langgraph.errors import GraphRecursionError
     from langgraph.types import Command
 
     _require_strict_checkpoints()
     steps = context.limits.talk_steps if state.get("thread_id") else context.limits.steps
-    new = decisions is None and state.get("run_id") is None
+    new = decisions is None and not again
     last = state.get("run_id") is None and bool(state.get("request", {}).get("review"))
     config: Any = {
         "configurable": {"thread_id": state["saved_as"], NEW_RUN: new, LAST_WRITE: last},

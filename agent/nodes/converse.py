@@ -9,7 +9,7 @@ from typing import Final
 from langgraph.runtime import Runtime
 
 from agent.chat_tools import CALLS_AT_ONCE, call_tool, tool_definitions
-from agent.context import AgentContext
+from agent.context import HISTORY_MESSAGES, LATEST_GOALS, AgentContext
 from agent.disarm import disarm
 from agent.job import added
 from agent.prompts import load_prompt
@@ -24,9 +24,7 @@ from tools.context import ToolContext
 from tools.errors import StepLimit
 
 ROUNDS: Final = 6
-HISTORY_MESSAGES: Final = 40
 HISTORY_TOKENS: Final = 3_000
-LATEST_GOALS: Final = 15
 REPLY_TOKENS: Final = 700
 
 Context = Runtime[AgentContext]
