@@ -106,12 +106,12 @@ async def call_tools(state: AgentState, runtime: Context) -> AgentState:
     return change
 
 
-def after_converse(state: AgentState) -> str:
+async def after_converse(state: AgentState) -> str:
     """Go on to the tools, or end: the model has said what it had to say."""
     return "call_tools" if state["messages"][-1]["calls"] else "__end__"
 
 
-def after_tools(state: AgentState) -> str:
+async def after_tools(state: AgentState) -> str:
     """Go back to the model, or to the job that it has proposed."""
     return "converse" if state["job"] == "converse" else "load"
 

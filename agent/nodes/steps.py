@@ -168,24 +168,24 @@ def _with_result(state: AgentState, runtime: Context, result: Json) -> list[Json
     return [*state.get("messages", []), message]
 
 
-def after_load(state: AgentState) -> Literal["route", "converse", "__end__"]:
+async def after_load(state: AgentState) -> Literal["route", "converse", "__end__"]:
     """Go on, or end with the answer of an operation that was finished before."""
     if state.get("result") is not None:
         return "__end__"
     return "converse" if state["job"] == "converse" else "route"
 
 
-def to_job(state: AgentState) -> JobName:
+async def to_job(state: AgentState) -> JobName:
     """Go to the node of the job that the caller asked for."""
     return state["job"]
 
 
-def after_answer(state: AgentState) -> str:
+async def after_answer(state: AgentState) -> str:
     """Go to the checks, or back for the repair turn."""
     return state["job"] if state.get("complaint") else "check"
 
 
-def after_check(state: AgentState) -> str:
+async def after_check(state: AgentState) -> str:
     """Go on to write, to the user's review where it is asked for, or back for the repair turn."""
     if state.get("complaint"):
         return state["job"]
