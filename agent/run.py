@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
-
 from agent.context import AgentContext
 from agent.review import Decisions, as_json
 from agent.state import AgentState, JobName, Json
@@ -20,11 +18,12 @@ from db.base import new_id
 from db.engine import UNAVAILABLE
 from db.operations import make_operation_id
 from tools.errors import SetupError, StepLimit
+from tools.logs import LazyLogger
 
 if TYPE_CHECKING:
     from agent.graph import AgentGraph
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 
 
 NEW_RUN: Final = "__new_run"

@@ -8,11 +8,9 @@ cosine). Its words are found at once; `db/embedding_backlog.py` has the rest.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-from pgvector.psycopg import register_vector_async
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 from sqlalchemy import text
@@ -21,12 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.base import new_id
 from db.models import EMBEDDING_DIMENSIONS
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
+
 PENDING: Final = ""
 """The model of a row that has no vector yet."""
 
-Vector = NDArray[np.float32]
-
-_NO_VECTOR: Final[Vector] = np.zeros(EMBEDDING_DIMENSIONS, dtype=np.float32)
 
 _UPSERT = text("""
 insert into embeddings
@@ -62,6 +63,7 @@ _COPY: Final = """
 copy embeddings (id, user_id, entity_type, entity_id, chunk,
                  content, content_hash, embedding, model, metadata, created_at)
 from stdin (format binary)
+
 """
 _COPY_TYPES: Final = (
     *("text", "text", "text", "text", "int4", "text", "text", "vector", "text", "jsonb"),
@@ -75,9 +77,20 @@ class StoredChunk:
 
     content: str
     content_hash: str
-    vector: Vector | None
+    vector: "Vector | None"
     model: str
     metadata: dict[str, Any] | None
+
+
+@cache
+def _no_vector() -> "Vector":
+    import numpy as np
+
+    return np.zeros(EMBEDDING_DIMENSIONS, dtype=np.float32)
+
+
+def _stored(chunk: StoredChunk) -> "Vector":
+    return _no_vector() if chunk.vector is None else chunk.vector
 
 
 class EmbeddingRow(NamedTuple):
@@ -90,7 +103,7 @@ class EmbeddingRow(NamedTuple):
     chunk: int
     content: str
     content_hash: str
-    vector: Vector
+    vector: "Vector"
     model: str
     metadata: dict[str, Any] | None
     created_at: datetime
@@ -125,7 +138,7 @@ class Embeddings:
                 "chunks": list(range(len(chunks))),
                 "contents": [chunk.content for chunk in chunks],
                 "hashes": [chunk.content_hash for chunk in chunks],
-                "vectors": [_NO_VECTOR if c.vector is None else c.vector for c in chunks],
+                "vectors": [_stored(chunk) for chunk in chunks],
                 "models": [PENDING if c.vector is None else c.model for c in chunks],
                 "metas": [c.metadata if c.metadata is None else Jsonb(c.metadata) for c in chunks],
                 "at": at.replace(tzinfo=None),
@@ -152,7 +165,7 @@ class Embeddings:
                     chunk=number,
                     content=chunk.content,
                     content_hash=chunk.content_hash,
-                    vector=_NO_VECTOR if chunk.vector is None else chunk.vector,
+                    vector=_stored(chunk),
                     model=PENDING if chunk.vector is None else chunk.model,
                     metadata=chunk.metadata,
                     created_at=at,
@@ -184,6 +197,8 @@ async def copy_rows(
     """
     driver = await _driver_of(connection)
     if driver.adapters.types.get("vector") is None:
+        from pgvector.psycopg import register_vector_async
+
         await register_vector_async(driver)
     count = 0
     async with driver.cursor().copy(_COPY) as copy:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from sqlalchemy.exc import IntegrityError
 
 from agent.context import HISTORY_MESSAGES, LATEST_GOALS
@@ -25,6 +24,7 @@ from db.conversation_models import Interrupt, Run
 from db.engine import UNAVAILABLE, make_writes
 from db.run_events import NOTHING_TOLD, ToldBefore, events_after, told_before
 from db.runs import Runs, claim_expired, renew_leases
+from tools.logs import LazyLogger
 from tools.runs import (
     Begun,
     Lease,
@@ -40,7 +40,7 @@ from tools.runs import (
 if TYPE_CHECKING:
     from api.bootstrap import Services
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 RENEWALS_A_LEASE: Final = 5
 HEARTBEAT_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.25

@@ -7,8 +7,6 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
 from agent.context import AgentContext
 from agent.review import from_json
 from agent.run import StepDone, begin, stream_steps
@@ -39,11 +37,12 @@ from db.run_events import append_events
 from db.runs import EndState
 from tools import runs
 from tools.errors import DatabaseUnavailable, GoalsError
+from tools.logs import LazyLogger
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 MAX_ATTEMPTS: Final = 3
 END_ATTEMPTS: Final = 60
 END_PAUSE_SECONDS: Final = 0.25
