@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
-
 from agent.context import AgentContext
 from agent.review import Decisions, as_json
 from agent.state import AgentState, JobName, Json
@@ -20,11 +18,12 @@ from db.base import new_id
 from db.engine import UNAVAILABLE
 from db.operations import make_operation_id
 from tools.errors import SetupError, StepLimit
+from tools.logs import LazyLogger
 
 if TYPE_CHECKING:
     from agent.graph import AgentGraph
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 
 
 NEW_RUN: Final = "__new_run"
@@ -125,17 +124,19 @@ async def stream_steps(
     *,
     decisions: Decisions | None = None,
     listen: bool = False,
+    again: bool = False,
 ) -> AsyncIterator[RunEvent | StepDone]:
     """Yield each node of the run as it finishes and, to those who `listen`, what it tells.
 
-    With `decisions` the run goes on from the question at which it waits.
+    With `decisions` the run goes on from the question at which it waits; one that is begun `again`
+    may have left a checkpoint.
     """
     from langgraph.errors import GraphRecursionError
     from langgraph.types import Command
 
     _require_strict_checkpoints()
     steps = context.limits.talk_steps if state.get("thread_id") else context.limits.steps
-    new = decisions is None and state.get("run_id") is None
+    new = decisions is None and not again
     last = state.get("run_id") is None and bool(state.get("request", {}).get("review"))
     config: Any = {
         "configurable": {

@@ -8,12 +8,10 @@ cosine). Its words are found at once; `db/embedding_backlog.py` has the rest.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import numpy as np
 import psycopg
-from numpy.typing import NDArray
-from pgvector.psycopg import register_vector_async
 from psycopg import AsyncConnection
 from psycopg.types.array import ListBinaryDumper
 from psycopg.types.json import Jsonb
@@ -24,13 +22,17 @@ from db.base import new_id
 from db.models import EMBEDDING_DIMENSIONS
 from db.reads import make_statement, write
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
+
 PENDING: Final = ""
 """The model of a row that has no vector yet."""
 
-Vector = NDArray[np.float32]
 
-
-class Vectors(list[Vector]):
+class Vectors(list[Any]):
     """An array of vectors as a parameter, sent as PostgreSQL keeps it.
 
     A plain list goes as text: 1.5 ms of writing for each vector, and as much of reading.
@@ -38,8 +40,6 @@ class Vectors(list[Vector]):
 
 
 psycopg.adapters.register_dumper(Vectors, ListBinaryDumper)
-
-_NO_VECTOR: Final[Vector] = np.zeros(EMBEDDING_DIMENSIONS, dtype=np.float32)
 
 _UPSERT = text("""
 insert into embeddings
@@ -86,6 +86,7 @@ _COPY: Final = """
 copy embeddings (id, user_id, entity_type, entity_id, chunk,
                  content, content_hash, embedding, model, metadata, created_at)
 from stdin (format binary)
+
 """
 _COPY_TYPES: Final = (
     *("text", "text", "text", "text", "int4", "text", "text", "vector", "text", "jsonb"),
@@ -99,7 +100,7 @@ class StoredChunk:
 
     content: str
     content_hash: str
-    vector: Vector | None
+    vector: "Vector | None"
     model: str
     metadata: dict[str, Any] | None
 
@@ -111,7 +112,18 @@ class KnownVector(NamedTuple):
     entity_id: str
     chunk: int
     content_hash: str
-    vector: Vector
+    vector: "Vector"
+
+
+@cache
+def _no_vector() -> "Vector":
+    import numpy as np
+
+    return np.zeros(EMBEDDING_DIMENSIONS, dtype=np.float32)
+
+
+def _stored(chunk: StoredChunk) -> "Vector":
+    return _no_vector() if chunk.vector is None else chunk.vector
 
 
 class EmbeddingRow(NamedTuple):
@@ -124,7 +136,7 @@ class EmbeddingRow(NamedTuple):
     chunk: int
     content: str
     content_hash: str
-    vector: Vector
+    vector: "Vector"
     model: str
     metadata: dict[str, Any] | None
     created_at: datetime
@@ -159,7 +171,7 @@ class Embeddings:
                 "chunks": list(range(len(chunks))),
                 "contents": [chunk.content for chunk in chunks],
                 "hashes": [chunk.content_hash for chunk in chunks],
-                "vectors": Vectors(_NO_VECTOR if c.vector is None else c.vector for c in chunks),
+                "vectors": Vectors(map(_stored, chunks)),
                 "models": [PENDING if c.vector is None else c.model for c in chunks],
                 "metas": [c.metadata if c.metadata is None else Jsonb(c.metadata) for c in chunks],
                 "at": at.replace(tzinfo=None),
@@ -186,7 +198,7 @@ class Embeddings:
                     chunk=number,
                     content=chunk.content,
                     content_hash=chunk.content_hash,
-                    vector=_NO_VECTOR if chunk.vector is None else chunk.vector,
+                    vector=_stored(chunk),
                     model=PENDING if chunk.vector is None else chunk.model,
                     metadata=chunk.metadata,
                     created_at=at,
@@ -236,6 +248,8 @@ async def copy_rows(
     """
     driver = await _driver_of(connection)
     if driver.adapters.types.get("vector") is None:
+        from pgvector.psycopg import register_vector_async
+
         await register_vector_async(driver)
     count = 0
     async with driver.cursor().copy(_COPY) as copy:

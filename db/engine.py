@@ -8,7 +8,6 @@ planner no choice. None is compiled: what the planner believes of HNSW's cost wo
 
 from typing import Any, Final
 
-from pgvector.psycopg import register_vector_async
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -88,6 +87,8 @@ def make_engine(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0) -> 
 
     @event.listens_for(engine.sync_engine, "connect")
     def _register_vector(connection: Any, _record: Any) -> None:
+        from pgvector.psycopg import register_vector_async
+
         connection.run_async(register_vector_async)
 
     return engine

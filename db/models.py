@@ -7,7 +7,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pgvector.sqlalchemy import Vector
 from sqlalchemy import (
     ARRAY,
     CHAR,
@@ -29,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from db.base import ID_LENGTH, Base, UTCDateTime
+from db.base import ID_LENGTH, Base, UTCDateTime, Vector
 from db.columns import JsonObject, moment_of_creation, primary_key, reference
 from db.enums import CourseStatus, EventType, GoalPriority, GoalStatus, TaskStatus, TaskType
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
-from pgvector.psycopg import register_vector_async
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from sqlalchemy import event
@@ -184,6 +183,8 @@ class Reads:
                 options=self._options,
                 connect_timeout=self._connect_timeout,
             )
+            from pgvector.psycopg import register_vector_async
+
             await register_vector_async(connection)
         except psycopg.Error as error:
             raise _as_sqlalchemy(error, "connect") from error

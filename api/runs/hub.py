@@ -11,26 +11,37 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from sqlalchemy.exc import IntegrityError
 
+from agent.context import HISTORY_MESSAGES, LATEST_GOALS
 from agent.review import Action, Decisions, as_json, complete
 from agent.run import require_possible
 from agent.stream import ENDS, Gap
 from api.runs.log import EventLog, Live, Stored
-from api.runs.work import Work, work_on
+from api.runs.work import RUN_STARTED, Work, first_event, work_on
 from db.base import new_id
 from db.conversation_models import Interrupt, Run
 from db.engine import UNAVAILABLE, make_in_flight, make_writes
 from db.in_flight import InFlight
 from db.run_events import NOTHING_TOLD, ToldBefore, events_after, told_before
 from db.runs import Runs, claim_expired, renew_leases
-from tools.runs import Begun, Lease, Said, begin_decision, begin_talk, get_question, get_run
+from tools.logs import LazyLogger
+from tools.runs import (
+    Begun,
+    Lease,
+    Opening,
+    Said,
+    Start,
+    begin_decision,
+    begin_talk,
+    get_question,
+    get_run,
+)
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 RENEWALS_A_LEASE: Final = 5
 HEARTBEAT_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.25
@@ -101,6 +112,7 @@ class RunHub:
                     thread_id=thread_id,
                     must_exist=must_exist,
                     history=history,
+                    opening=self._opening(),
                 )
 
         try:
@@ -108,8 +120,18 @@ class RunHub:
         except IntegrityError:  # the same new thread or run was begun at this very moment
             begun = await begin()
         if begun.is_new:
-            self._begin(begun.run)
+            self._begin(begun.run, start=begun.start)
         return begun
+
+    def _opening(self) -> Opening:
+        assert self.services.agent is not None, "runs need the agent"
+        return Opening(
+            first_event=first_event,
+            budget=self.services.budget,
+            model=self.services.agent.chat.name,
+            messages=HISTORY_MESSAGES - 1,
+            goals=LATEST_GOALS,
+        )
 
     async def decide(
         self,
@@ -215,12 +237,19 @@ class RunHub:
                 return
 
     def _begin(
-        self, run: Run, *, question: Interrupt | None = None, told: ToldBefore = NOTHING_TOLD
+        self,
+        run: Run,
+        *,
+        question: Interrupt | None = None,
+        told: ToldBefore = NOTHING_TOLD,
+        start: Start | None = None,
     ) -> None:
+        shown = [] if start is None else [Stored(told.next_seq, RUN_STARTED, start.told)]
         work = Work(
             run=run,
             user_id=run.user_id,
-            live=Live(run.id, told.next_seq),
+            live=Live(run.id, told.next_seq, shown),
+            start=start,
             worker=self.worker,
             question=question,
             attempt=told.attempts + 1,

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-import structlog
 from sqlalchemy.exc import IntegrityError
 
 from agent.stream import ENDS, RunEvent
@@ -20,8 +19,9 @@ from db.base import utc_now
 from db.engine import UNAVAILABLE
 from db.reads import Reads
 from db.run_events import NewEvent, append_past
+from tools.logs import LazyLogger
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 WAITING: Final = 20_000
 """Events that may wait to be stored; whoever has more to tell waits with them."""
 GROUP: Final = 1_000

@@ -4,10 +4,8 @@ The last event, the assistant's message, the run's state and what it cost are on
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
-
-import structlog
 
 from agent.context import AgentContext
 from agent.review import from_json
@@ -39,14 +37,23 @@ from db.run_events import append_events
 from db.runs import EndState
 from tools import runs
 from tools.errors import DatabaseUnavailable, GoalsError
+from tools.logs import LazyLogger
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 MAX_ATTEMPTS: Final = 3
 END_ATTEMPTS: Final = 60
 END_PAUSE_SECONDS: Final = 0.25
+
+
+RUN_STARTED: Final = "run_started"
+
+
+def first_event(run_id: str, thread_id: str) -> str:
+    """Return the first event of a talk, as it is stored with what begins it."""
+    return RunStarted(run_id=run_id, thread_id=thread_id, kind=runs.TALK).model_dump_json()
 
 
 @dataclass
@@ -58,6 +65,7 @@ class Work:
     live: Live
     worker: str
     question: Interrupt | None = None
+    start: runs.Start | None = None
     attempt: int = 1
     cancelled: bool = False
     ending: bool = False
@@ -76,7 +84,7 @@ class _Teller:
     def __init__(self, work: Work, events: EventLog) -> None:
         self._work = work
         self._events = events
-        self.seq = work.live.first_seq - 1
+        self.seq = work.live.first_seq - 1 + len(work.live.events)
 
     async def tell(self, event: RunEvent) -> None:
         """Have an event stored and shown, and keep what it says."""
@@ -94,7 +102,7 @@ class _Teller:
 
 async def work_on(work: Work, *, services: "Services", log: EventLog) -> None:
     """Bring a run to its end, or leave it to others where this process is stopped."""
-    context = services.agent_context(work.user_id)
+    context = replace(services.agent_context(work.user_id), start=work.start)
     teller = _Teller(work, log)
     error: GoalsError | None = None
     try:
@@ -131,14 +139,10 @@ def _require_hope(work: Work) -> None:
 
 async def _go(work: Work, teller: _Teller, context: AgentContext, services: "Services") -> None:
     run, question = work.run, work.question
-    await teller.tell(
-        RunStarted(
-            run_id=run.id,
-            thread_id=run.thread_id,
-            kind=run.kind,
-            attempt=work.attempt,
+    if work.start is None:
+        await teller.tell(
+            RunStarted(run_id=run.id, thread_id=run.thread_id, kind=run.kind, attempt=work.attempt)
         )
-    )
     if question is None:
         job_request = run.request
         state = begin(
@@ -159,7 +163,14 @@ async def _go(work: Work, teller: _Teller, context: AgentContext, services: "Ser
         decisions = from_json(run.request["decisions"])
         await teller.tell(PlanChanged(plan=_decided_plan(question, run.request["decisions"])))
     assert services.agent is not None, "runs need the agent"
-    steps = stream_steps(services.agent.graph, context, state, decisions=decisions, listen=True)
+    steps = stream_steps(
+        services.agent.graph,
+        context,
+        state,
+        decisions=decisions,
+        listen=True,
+        again=work.attempt > 1,
+    )
     async for step in steps:
         if isinstance(step, StepDone):
             work.result = step.change.get("result") or work.result
