@@ -2,16 +2,19 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from db.checkpoints import keep_checkpoint
 from db.engine import UTC_OPTIONS, conninfo, make_writes
 from db.reads import is_alive
+from db.tenancy import SET_TENANT
 
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
 CONNECTIONS: Final = 4
+_user: Final = ContextVar[str]("user")
 
 
 @contextlib.asynccontextmanager
@@ -25,21 +28,35 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
     from langgraph.checkpoint.base import get_serializable_checkpoint_metadata
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
+    from psycopg import AsyncRawCursor
+
     from agent.run import LAST_WRITE, NEW_RUN
 
     writes = make_writes(url)
 
     class RunSaver(AsyncPostgresSaver):
-        """Looks for no checkpoint where a run has just begun, and keeps one in one statement."""
+        """Looks for no checkpoint where a run has just begun, and keeps one in one statement.
+
+        Everything is read and written as the run's user, and their id kept by the columns' default.
+        """
+
+        @contextlib.asynccontextmanager
+        async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[Any]:
+            """Yield a cursor of one transaction, which is the user's."""
+            async with super()._cursor(pipeline=True) as cursor:
+                await AsyncRawCursor(cursor.connection).execute(SET_TENANT, [_user.get()])
+                yield cursor
 
         async def aget_tuple(self, config: Any) -> Any:
             """Return the checkpoint, None where there is none."""
             if config["configurable"].get(NEW_RUN):
                 return None
+            _user.set(_user_of(config))
             return await super().aget_tuple(config)
 
         async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
             """Keep a checkpoint, and return the configuration that names it."""
+            _user.set(_user_of(config))
             if config["configurable"].get(LAST_WRITE):
                 return await super().aput(config, checkpoint, metadata, new_versions)
             named = config["configurable"]
@@ -65,6 +82,7 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
                     {name: values[name] for name in apart},
                     {name: new for name, new in new_versions.items() if name in apart},
                 ),
+                tenant=_user_of(config),
             )
             here = {
                 "thread_id": thread_id,
@@ -72,6 +90,11 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
                 "checkpoint_id": checkpoint["id"],
             }
             return {"configurable": here}
+
+        async def aput_writes(self, config: Any, *given: Any, **named: Any) -> None:
+            """Keep what a step has written before its checkpoint."""
+            _user.set(_user_of(config))
+            await super().aput_writes(config, *given, **named)
 
     try:
         async with _open_pool(url) as pool:
@@ -99,6 +122,12 @@ def _open_pool(url: str) -> "AsyncConnectionPool[Any]":
             "options": UTC_OPTIONS,
         },
     )
+
+
+def _user_of(config: Any) -> str:
+    """Return whose run a configuration is of: `agent.run` has written it there."""
+    user_id: str = config["metadata"]["user_id"]
+    return user_id
 
 
 def _is_plain(value: Any) -> bool:

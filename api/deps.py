@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.auth import verify_token
 from api.limits import JsonRoute
 from api.problems import problems
+from db.tenancy import bind_tenant
 from tools.context import ToolContext
 from tools.errors import AuthError
 from tools.texts import Id
@@ -64,7 +65,10 @@ async def find_user(
         raise AuthError("send a token: `Authorization: Bearer …`", code="AUTH_MISSING")
     services = find_services(request)
     user_id = verify_token(services.jwt, credentials.credentials)
+    if services.tenancy is not None:
+        await services.tenancy.require()
     async with services.sessions.begin() as session:
+        bind_tenant(session, user_id)
         if not await is_active_user(session, user_id):
             raise AuthError("the token is not one that this service accepts")
     return user_id

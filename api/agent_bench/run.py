@@ -101,6 +101,7 @@ def _open_stage(site: Site, plan: Plan, stack: ExitStack) -> Stage:
     service = {
         **asks_stub,
         "DATABASE_URL": database_url,
+        "DATABASE_APP_URL": as_app(database_url),
         "GOALS_HOME": str(site.folder / "home"),
         "GOALS_JWT_SECRET": secret,
         "GOALS_CHAT_MODEL": MODEL,

@@ -254,7 +254,7 @@ class RunHub:
     async def _renew(self) -> None:
         if not self._tasks:
             return
-        async with self.services.sessions.begin() as session:
+        async with self.services.system.begin() as session:
             cancelled = await renew_leases(
                 session, worker=self.worker, run_ids=list(self._tasks), until=self.lease().until
             )
@@ -265,7 +265,7 @@ class RunHub:
 
     async def take_over(self) -> int:
         """Begin again the runs whose process has gone; return how many."""
-        async with self.services.sessions.begin() as session:
+        async with self.services.system.begin() as session:
             runs = await claim_expired(
                 session,
                 now=self.services.now(),
@@ -295,7 +295,7 @@ class RunHub:
             return
         await asyncio.wait([one.task for one in tasks])
         with contextlib.suppress(*UNAVAILABLE):
-            async with self.services.sessions.begin() as session:
+            async with self.services.system.begin() as session:
                 await renew_leases(
                     session,
                     worker=self.worker,
