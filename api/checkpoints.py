@@ -27,7 +27,6 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
     """
     from langgraph.checkpoint.base import get_serializable_checkpoint_metadata
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-
     from psycopg import AsyncRawCursor
 
     from agent.run import LAST_WRITE, NEW_RUN

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from api.migrations import current_revision, head_revision
 from api.settings import Settings
@@ -42,8 +42,9 @@ def app_url_of(settings: Settings, url: str) -> str:
     if settings.database_url is None:
         return as_app(url)
     if settings.database_app_url is None:
-        example = make_url(url).set(drivername="postgresql", username=APP_ROLE, password="…")
-        shown = example.render_as_string(hide_password=False).replace("%E2%80%A6", "…")
+        example = make_url(url).set(drivername="postgresql", username=APP_ROLE)
+        shown = example.set(password="…").render_as_string(hide_password=False)  # noqa: S106 - none
+        shown = shown.replace("%E2%80%A6", "…")
         raise SetupError(NO_APP_URL.format(role=APP_ROLE, url=shown))
     try:
         return database_url(settings.database_app_url.get_secret_value())
@@ -99,14 +100,14 @@ def is_in_force(url: str, app_url: str) -> bool:
             return False
         with _connected(url) as connection:
             fault = find_system_fault(connection)
-    except DBAPIError:
+    except OperationalError:
         return False
     if fault is not None:
         raise SetupError(f"DATABASE_URL: {fault}")
     try:
         with _connected(app_url) as connection:
             faults = find_faults(connection)
-    except DBAPIError as error:
+    except OperationalError as error:
         role = make_url(app_url).username
         raise SetupError(NO_LOGIN.format(reason=_first_line(error), role=role)) from error
     if faults:

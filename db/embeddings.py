@@ -196,8 +196,8 @@ async def copy_rows(
 ) -> int:
     """Load whole rows, of any owners, by binary COPY in the open transaction; return their number.
 
-    For what is embedded already, by a role that sees all rows. Raises psycopg.Error where a row is there already (then none of
-    them is), or its owner is not.
+    For what is embedded already, by a role that sees all rows. Raises psycopg.Error where a row is
+    there already (then none of them is), or its owner is not.
     """
     driver = await _driver_of(connection)
     if driver.adapters.types.get("vector") is None:

@@ -198,8 +198,8 @@ words as materialized (
 )
 """
 
-# Few rows are compared one by one sooner than GIN has found the word in everybody's. Elsewhere it is
-# a function that asks GIN: no `@@` reaches an index below row level security (migration 021).
+# Few rows are compared one by one sooner than GIN has found the word in everybody's. Elsewhere a
+# function asks GIN: no `@@` reaches an index below row level security (migration 021).
 _ONE_BY_ONE: Final = "and user_id = :user_id and case when search @@ any_word then true end"
 _BY_GIN: Final = "lateral embeddings_with_words(:user_id, any_word) as embeddings"
 

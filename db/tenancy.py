@@ -6,16 +6,15 @@ gone) connects as the owner, who is a member of `goals_system` and sees everythi
 local to its transaction, so no pooled connection keeps it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 import psycopg
 from sqlalchemy import Connection, event
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
-from db.outbox import RecordingSession
+from db.outbox import RecordingSession, as_sqlalchemy
 
 APP_ROLE: Final = "goals_app"
 SYSTEM_ROLE: Final = "goals_system"
@@ -63,18 +62,7 @@ def _begin_as_tenant(
     try:
         raw.run_async(begin)
     except psycopg.Error as error:
-        lost = connection.dialect.is_disconnect(error, raw, None)
-        if lost:
-            connection.invalidate(error)
-        raise DBAPIError.instance(
-            SET_TENANT,
-            None,
-            error,
-            psycopg.Error,
-            hide_parameters=True,
-            connection_invalidated=lost,
-            dialect=connection.dialect,
-        ) from error
+        raise as_sqlalchemy(error, connection, SET_TENANT.encode()) from error
 
 
 def protect(table: str, *, owned: str, grants: str = ALL) -> Iterator[str]:

@@ -23,13 +23,15 @@ with guarded as ({GUARDED})
 select current_user as role, rolsuper or rolbypassrls as is_above,
        rolsuper,
        exists (select from pg_roles r
-               where r.rolname = :system and pg_has_role(current_user, r.oid, 'member')) as is_system,
+               where r.rolname = :system
+                 and pg_has_role(current_user, r.oid, 'member')) as is_system,
        exists (select from pg_roles r
                where r.rolname = :app and pg_has_role(current_user, r.oid, 'usage')) as is_app,
        array(select name::text from guarded
              where pg_has_role(current_user, relowner, 'member') order by name) as owned,
        array(select name::text from guarded where not forced order by name) as open,
-       array(select name::text || '.' || p.polname from guarded join pg_policy p on polrelid = oid
+       array(select name::text || '.' || p.polname
+             from guarded join pg_policy p on p.polrelid = guarded.oid
              where p.polname <> 'tenant' and p.polpermissive
                and exists (select from unnest(p.polroles) as of (role)
                            where role = 0 or pg_has_role(current_user, role, 'usage'))
@@ -57,13 +59,11 @@ def find_faults(connection: Connection) -> list[str]:
     faults = []
     if found.owned:
         faults.append(
-            f"{found.role} owns the tables ({_some(found.owned)}) or may become who does, and could "
-            f"switch row level security off: use {APP_ROLE}"
+            f"{found.role} owns the tables ({_some(found.owned)}) or may become who does, and "
+            f"could switch row level security off: use {APP_ROLE}"
         )
     elif found.is_system:
-        faults.append(
-            f"{found.role} may see the rows of all: revoke {SYSTEM_ROLE} from {role}"
-        )
+        faults.append(f"{found.role} may see the rows of all: revoke {SYSTEM_ROLE} from {role}")
     elif not found.is_app:
         faults.append(f"{found.role} may not work for users: grant {APP_ROLE} to {role}")
     faults += [

@@ -141,7 +141,8 @@ def app_url(database_url: str, app_login: dict[str, str]) -> str:
 
 def as_app(url: str, app_login: dict[str, str]) -> str:
     """Return `url` with the role of requests."""
-    return make_url(url).set(**app_login).render_as_string(hide_password=False)
+    named = make_url(url).set(username=app_login["username"], password=app_login.get("password"))
+    return named.render_as_string(hide_password=False)
 
 
 @pytest_asyncio.fixture

@@ -129,9 +129,7 @@ def upgrade() -> None:
     op.execute(MAKE_ROLES)
     _in_our_schema("grant usage on schema %I to goals_app")
     for table in CHECKPOINT_TABLES:
-        op.add_column(
-            table, sa.Column("user_id", sa.String(36), server_default=sa.text(IS_TENANT))
-        )
+        op.add_column(table, sa.Column("user_id", sa.String(36), server_default=sa.text(IS_TENANT)))
     _name_owners_of_checkpoints()
     # Its own column: a statement that makes a thread with its messages does not see the thread yet.
     op.add_column("messages", sa.Column("user_id", sa.String(36)))

@@ -31,7 +31,7 @@ from api.agent_bench.streams import measure_streams
 from api.auth import JwtConfig
 from api.migrations import migrate
 from api.settings import APPLICATION
-from db.embedded import open_embedded
+from db.embedded import as_app, open_embedded
 from events.bench.figures import Figure
 
 DATABASE: Final = "goals_bench_api"
