@@ -3,19 +3,24 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import psycopg
 import pytest
 import pytest_asyncio
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.app import create_app
+from api.migrations import current_revision, make_config, migrate
 from api.tenancy import Tenancy, is_in_force
+from db.embedded import as_app, open_embedded
 from db.engine import Sessions, make_engine, make_sessions
 from db.reads import make_statement, read, write
 from db.tenancy import APP_ROLE, bind_tenant, tenant_of
@@ -34,7 +39,10 @@ NO_USERS_ROWS = {
     "relay_claims",
 }
 """Tables that show nobody anything of a user; the application may read the first alone."""
-TABLES = "select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace"
+TABLES = (
+    "select relname from pg_class"
+    " where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace"
+)
 GUARDED = (
     "select relname from pg_class where relkind = 'r' and relrowsecurity and relforcerowsecurity"
 )
@@ -145,7 +153,7 @@ async def test_sql_that_names_no_owner_touches_the_tenants_rows_only(
         }
     assert min(own.values()) > 0
     assert all(0 < own[table] < everything[table] for table in filled)
-    assert {user: name for user, name in names} == {ana.id: "canario", bruno.id: None}
+    assert {(ana.id, "canario"), (bruno.id, None)} == {(row[0], row[1]) for row in names}
     assert left == {table: everything[table] - own[table] for table in left}
 
 
@@ -405,3 +413,52 @@ async def test_what_nobody_could_look_at_is_looked_at_before_the_first_request(
         statuses.append([answer.status_code for answer in answers])
 
     assert statuses == [[503, 503], [503, 503], [200, 200]]
+
+
+def test_databases_of_one_server_make_the_roles_at_once(data_folder: Path) -> None:
+    script = ScriptDirectory.from_config(make_config()).get_revision("021")
+    assert script is not None
+    make_roles: str = script.module.MAKE_ROLES
+    found = []
+
+    def make(url: str) -> None:
+        with connect(url) as connection:
+            connection.execute(make_roles)
+
+    with open_embedded(data_folder / "pg") as url, connect(url) as connection:
+        connection.execute("create role owner login createrole")
+        urls = []
+        for number in range(4):
+            connection.execute(f"create database d{number} owner owner")
+            database = make_url(url).set(username="owner", database=f"d{number}")
+            urls.append(database.render_as_string(hide_password=False))
+        for _ in range(15):
+            with ThreadPoolExecutor(len(urls)) as threads:
+                list(threads.map(make, urls))
+            found += connection.execute(
+                "select rolcanlogin, rolsuper, rolbypassrls, pg_has_role('owner', oid, 'usage')"
+                " from pg_roles where rolname in ('goals_app', 'goals_system') order by rolname"
+            ).fetchall()
+            connection.execute("drop role goals_app, goals_system")
+
+    assert found == [(True, False, False, False), (False, False, False, True)] * 15
+
+
+def test_who_may_not_make_roles_is_told_what_an_administrator_runs(data_folder: Path) -> None:
+    with open_embedded(data_folder / "pg") as url:
+        with connect(url) as connection:
+            connection.execute("create role poor login")
+            connection.execute("create extension vector")
+            connection.execute("grant create on schema public to poor")
+        poor = make_url(url).set(username="poor").render_as_string(hide_password=False)
+        with pytest.raises(DBAPIError) as refused:
+            migrate(poor)
+        stopped_at = current_revision(poor)
+        with connect(url) as connection:
+            for statement in str(refused.value.orig).split("run: ")[1].split("; ")[:3]:
+                connection.execute(statement)
+        migrate(poor)
+        in_force = is_in_force(poor, as_app(poor))
+
+    assert stopped_at == "020"
+    assert in_force is True
