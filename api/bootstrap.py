@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 from api.auth import JwtConfig
 from api.checkpoints import open_checkpoints
 from api.settings import Settings
+from api.tenancy import Tenancy, app_url_of, open_tenancy
 from db.base import utc_now
 from db.embeddings import KnownVector
 from db.engine import Sessions, database_url, make_engine, make_sessions
+from db.tenancy import bind_tenant
 from tools.context import ToolContext
 from tools.errors import SetupError
 from tools.http import HttpClients, make_http_clients
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from tools.usage import Budget
 
 SECRET_FILE: Final = "jwt.secret"  # noqa: S105 - a file's name
+SYSTEM_CONNECTIONS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,16 @@ class Agent:
 class Services:
     """What an edge works with, made once for a process; `agent` and `hub` only where asked for.
 
+    `sessions`, on `app_url`, show each user their own rows and nobody anything else; `system`, on
+    `database_url`, is for what this process does for all users.
     Without `rates` nobody is limited.
     """
 
     settings: Settings
     database_url: str
+    app_url: str
     sessions: Sessions
+    system: Sessions
     embedder: "Embedder"
     jwt: "JwtConfig | KeySet"
     agent: Agent | None = None
@@ -64,6 +71,7 @@ class Services:
     rates: "RateLimits | None" = None
     passwords: Passwords = field(default_factory=Passwords)
     known_vectors: "KnownVectors | None" = None
+    tenancy: Tenancy | None = None
     now: Callable[[], datetime] = utc_now
 
     @property
@@ -85,7 +93,10 @@ class Services:
     async def open_tools(self, user_id: str, source: str = "api") -> AsyncIterator[ToolContext]:
         """Open one transaction as `user_id`: committed at the end of the block, or rolled back."""
         known: list[KnownVector] = []
+        if self.tenancy is not None:
+            await self.tenancy.require()
         async with self.sessions.begin() as session:
+            bind_tenant(session, user_id)
             yield ToolContext(
                 session=session,
                 user_id=user_id,
@@ -156,8 +167,11 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
             await stack.enter_async_context(_open_chat(settings, clients)) if with_agent else None
         )
         url = stack.enter_context(open_database(settings))
-        engine = make_engine(url)
+        app_url = app_url_of(settings, url)
+        tenancy = await open_tenancy(url, app_url)
+        engine, system = make_engine(app_url), make_engine(url, pool_size=SYSTEM_CONNECTIONS)
         stack.push_async_callback(engine.dispose)
+        stack.push_async_callback(system.dispose)
         embedder = _embedder_of(settings, clients)
         known_vectors = KnownVectors()
         stack.push_async_callback(known_vectors.aclose)
@@ -165,13 +179,16 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
         if chat is not None:
             from agent.graph import build_graph
 
-            saver = await stack.enter_async_context(open_checkpoints(url))
+            saver = await stack.enter_async_context(open_checkpoints(app_url))
             agent = Agent(graph=build_graph(saver), chat=chat)
         sessions = make_sessions(engine)
         services = Services(
             settings=settings,
             database_url=url,
+            app_url=app_url,
             sessions=sessions,
+            system=make_sessions(system),
+            tenancy=tenancy,
             embedder=embedder,
             jwt=await stack.enter_async_context(_open_issuer(settings, clients)),
             agent=agent,

@@ -134,7 +134,11 @@ def status() -> None:
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    set_app_password: Annotated[
+        bool, typer.Option(help="Give the role of DATABASE_APP_URL the password that is in it")
+    ] = False,
+) -> None:
     """Bring the database to the newest schema."""
     from api.bootstrap import open_database
     from api.migrations import current_revision, migrate
@@ -142,6 +146,10 @@ def migrate() -> None:
 
     with open_database(Settings()) as url:
         migrate(url)
+        if set_app_password:
+            from api.tenancy import give_password
+
+            give_password(Settings(), url)
         typer.echo(f"the database is at revision {current_revision(url)}")
 
 

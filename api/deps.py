@@ -13,6 +13,7 @@ from api.limits import JsonRoute
 from api.problems import problems
 from api.rate_headers import count_request
 from db.failpoints import hit
+from db.tenancy import bind_tenant
 from tools.context import ToolContext
 from tools.texts import Id
 from tools.users import is_active_user
@@ -59,8 +60,11 @@ async def find_user(request: Request, token: Annotated[str, Security(bearer)]) -
     """
     services = find_services(request)
     user_id = await services.jwt.identify(token)
+    if services.tenancy is not None:
+        await services.tenancy.require()
     await count_request(request, services.rates, name="requests", who=user_id)
     async with services.sessions.begin() as session:
+        bind_tenant(session, user_id)
         if not await is_active_user(session, user_id):
             raise refusal()
     return user_id

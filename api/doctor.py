@@ -53,6 +53,7 @@ def examine(settings: Settings) -> int:
 def look(settings: Settings) -> Iterator[Finding]:
     """Yield what was found about each part, in the order in which to mend them."""
     yield from _database(settings)
+    yield from _tenancy(settings)
     if settings.database_url is None and _is_root():
         yield Finding(
             "user",
@@ -121,6 +122,23 @@ def _database(settings: Settings) -> Iterator[Finding]:
                 f"at {current or 'none'}, this program needs {head}",
                 "run `goals migrate`",
             )
+
+
+def _tenancy(settings: Settings) -> Iterator[Finding]:
+    """Yield whether PostgreSQL keeps users apart; nothing where the database itself is missing."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from api.bootstrap import open_database
+    from api.tenancy import app_url_of, is_in_force
+
+    try:
+        with open_database(settings) as url:
+            if is_in_force(url, app_url_of(settings, url)):
+                yield Finding("tenancy", "ok", "requests see the rows of one user")
+    except SetupError as error:
+        yield Finding("tenancy", "fatal", error.detail)
+    except (SQLAlchemyError, OSError):
+        return
 
 
 def _quarantine(events: int) -> Finding:

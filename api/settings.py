@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
 
     database_url: SecretStr | None = Field(default=None, alias="DATABASE_URL")
+    database_app_url: SecretStr | None = Field(default=None, alias="DATABASE_APP_URL")
     amqp_url: SecretStr | None = Field(default=None, alias="AMQP_URL")
 
     openai_api_key: SecretStr | None = Field(default=None, alias="OPENAI_API_KEY")

@@ -150,7 +150,7 @@ async def _open_own(
     async with open_services(settings, with_agent=not facts) as services:
         token = service.token
         if token is None:
-            async with services.sessions.begin() as session:
+            async with services.system.begin() as session:
                 user = await get_or_create_user(
                     session, username=service.user, now=services.now(), source="cli"
                 )

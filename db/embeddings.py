@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
 from db.models import EMBEDDING_DIMENSIONS
-from db.reads import make_statement, write
+from db.reads import execute, make_statement, write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,6 +80,18 @@ from unnest(
 where embeddings.entity_type = given.entity_type and embeddings.entity_id = given.entity_id
   and embeddings.chunk = given.chunk and embeddings.content_hash = given.content_hash
   and embeddings.user_id = :user_id and embeddings.model = ''
+""")
+
+_ADD: Final = make_statement("""
+insert into embeddings
+  (id, user_id, entity_type, entity_id, chunk,
+   content, content_hash, embedding, model, metadata, created_at)
+select id, :user_id::text, :entity_type::text, entity_id, chunk,
+       content, content_hash, embedding, model, metadata, :at::timestamp
+from unnest(
+  :ids::text[], :entity_ids::text[], :chunks::int[], :contents::text[], :hashes::text[],
+  :vectors::vector[], :models::text[], :metas::jsonb[]
+) as given (id, entity_id, chunk, content, content_hash, embedding, model, metadata)
 """)
 
 _COPY: Final = """
@@ -169,12 +181,8 @@ class Embeddings:
             | {
                 "ids": [new_id("emb") for _ in chunks],
                 "chunks": list(range(len(chunks))),
-                "contents": [chunk.content for chunk in chunks],
-                "hashes": [chunk.content_hash for chunk in chunks],
-                "vectors": Vectors(map(_stored, chunks)),
-                "models": [PENDING if c.vector is None else c.model for c in chunks],
-                "metas": [c.metadata if c.metadata is None else Jsonb(c.metadata) for c in chunks],
                 "at": at.replace(tzinfo=None),
+                **_columns(chunks),
             },
         )
         return len(gone.all()) + len(written.all())
@@ -186,27 +194,25 @@ class Embeddings:
         *,
         at: datetime,
     ) -> None:
-        """Store the chunks of entities that are new, by their ids, in one statement for all."""
-        await copy_rows(
-            self._session,
-            [
-                EmbeddingRow(
-                    id=new_id("emb"),
-                    user_id=self._user_id,
-                    entity_type=entity_type,
-                    entity_id=entity_id,
-                    chunk=number,
-                    content=chunk.content,
-                    content_hash=chunk.content_hash,
-                    vector=_stored(chunk),
-                    model=PENDING if chunk.vector is None else chunk.model,
-                    metadata=chunk.metadata,
-                    created_at=at,
-                )
-                for entity_id, its_chunks in chunks.items()
-                for number, chunk in enumerate(its_chunks)
-            ],
-        )
+        """Store the chunks of entities that are new, by their ids, in one statement for all.
+
+        It is no COPY: PostgreSQL has none for whoever row level security binds.
+        """
+        rows = [
+            (entity_id, number, chunk)
+            for entity_id, its_chunks in chunks.items()
+            for number, chunk in enumerate(its_chunks)
+        ]
+        values = {
+            "user_id": self._user_id,
+            "entity_type": entity_type,
+            "ids": [new_id("emb") for _ in rows],
+            "entity_ids": [entity_id for entity_id, _, _ in rows],
+            "chunks": [number for _, number, _ in rows],
+            "at": at.replace(tzinfo=None),
+            **_columns([chunk for _, _, chunk in rows]),
+        }
+        await execute(self._session, _ADD, values)
 
     async def give(self, known: Sequence[KnownVector], *, model: str) -> None:
         """Give pending chunks their vectors of `model`; one whose text has changed keeps waiting.
@@ -238,13 +244,23 @@ class Embeddings:
         )
 
 
+def _columns(chunks: Sequence[StoredChunk]) -> dict[str, list[Any]]:
+    return {
+        "contents": [chunk.content for chunk in chunks],
+        "hashes": [chunk.content_hash for chunk in chunks],
+        "vectors": Vectors(map(_stored, chunks)),
+        "models": [PENDING if c.vector is None else c.model for c in chunks],
+        "metas": [c.metadata if c.metadata is None else Jsonb(c.metadata) for c in chunks],
+    }
+
+
 async def copy_rows(
     connection: AsyncSession | AsyncConnection[Any], rows: Iterable[EmbeddingRow]
 ) -> int:
     """Load whole rows, of any owners, by binary COPY in the open transaction; return their number.
 
-    For what is embedded already. Raises psycopg.Error where a row is there already (then none of
-    them is), or its owner is not.
+    For what is embedded already, by a role that sees all rows. Raises psycopg.Error where a row is
+    there already (then none of them is), or its owner is not.
     """
     driver = await _driver_of(connection)
     if driver.adapters.types.get("vector") is None:

@@ -59,14 +59,14 @@ with found as (
     on conflict (thread_id) where state = 'running' do nothing
     returning thread_id
 ), told as (
-    insert into messages (id, thread_id, position, run_id, role, content, created_at)
-    select old.id, thread.id, old.position, null, old.role, old.content, :at::timestamp
+    insert into messages (id, thread_id, user_id, position, run_id, role, content, created_at)
+    select old.id, thread.id, :user_id, old.position, null, old.role, old.content, :at::timestamp
     from thread, unnest(:old_ids::text[], :old_roles::text[], :old_texts::text[])
          with ordinality as old (id, role, content, position)
     where thread.is_new
 ), said as (
-    insert into messages (id, thread_id, position, run_id, role, content, created_at)
-    select :message_id, thread_id,
+    insert into messages (id, thread_id, user_id, position, run_id, role, content, created_at)
+    select :message_id, thread_id, :user_id,
            cardinality(:old_ids::text[]) * (exists (select from made))::integer + 1
            + coalesce((select max(position) from messages where thread_id = :thread_id), 0),
            :run_id, 'user', :message, :at::timestamp

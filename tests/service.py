@@ -84,7 +84,7 @@ class Service:
 
     async def sign_in(self, username: str) -> Learner:
         """Make a user and return them, signed in."""
-        async with self.services.sessions.begin() as session:
+        async with self.services.system.begin() as session:
             user = await get_or_create_user(
                 session, username=username, now=datetime.now(UTC), source="tests"
             )
@@ -93,29 +93,31 @@ class Service:
 
     async def count(self, statement: str, **values: Any) -> int:
         """Return the number that a SQL statement gives."""
-        async with self.services.sessions() as session:
+        async with self.services.system() as session:
             number = await session.scalar(text(statement), values)
         assert isinstance(number, int)
         return number
 
     async def rows(self, statement: str, **values: Any) -> list[Any]:
         """Return the first column of what a SQL statement gives."""
-        async with self.services.sessions() as session:
+        async with self.services.system() as session:
             return list((await session.scalars(text(statement), values)).all())
 
 
 async def fill_pending(service: Service) -> Filled:
     """Give every text that waits its vector, as `goals serve` does in the background."""
-    return await Filler(service.services.sessions, service.services.embedder).fill()
+    return await Filler(service.services.system, service.services.embedder).fill()
 
 
 @pytest.fixture
-def service(sessions: Sessions, database_url: str) -> Service:
+def service(sessions: Sessions, app_sessions: Sessions, database_url: str, app_url: str) -> Service:
     """Return the application over this test's database, without the agent."""
     services = Services(
         settings=Settings(_env_file=None),
         database_url=database_url,
-        sessions=sessions,
+        app_url=app_url,
+        sessions=app_sessions,
+        system=sessions,
         embedder=Embedder(SCRIPTED_MODEL, ScriptedEmbeddings()),
         jwt=JWT,
         passwords=Passwords(memory=64, passes=1),

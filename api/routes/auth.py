@@ -93,7 +93,7 @@ async def register_user(body: RegisterIn, request: Request) -> UserOut:
     """Make an account; `POST /v1/auth/token` signs in with it."""
     services = find_services(request)
     return await register(
-        services.sessions,
+        services.system,
         body,
         passwords=services.passwords,
         now=services.now(),
@@ -115,7 +115,7 @@ async def create_token(request: Request) -> Response:
     name, password = form["username"], form["password"]
     await count_request(request, services.rates, name="sign-in", who=f"name {canonical(name)}")
     user_id = await sign_in(
-        services.sessions,
+        services.system,
         name=name,
         password=password,
         passwords=services.passwords,

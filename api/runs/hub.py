@@ -285,7 +285,7 @@ class RunHub:
     async def _renew(self) -> None:
         if not self._tasks:
             return
-        async with self.services.sessions.begin() as session:
+        async with self.services.system.begin() as session:
             cancelled = await renew_leases(
                 session, worker=self.worker, run_ids=list(self._tasks), until=self.lease().until
             )
@@ -296,7 +296,7 @@ class RunHub:
 
     async def take_over(self) -> int:
         """Begin again the runs whose process has gone; return how many."""
-        async with self.services.sessions.begin() as session:
+        async with self.services.system.begin() as session:
             runs = await claim_expired(
                 session,
                 now=self.services.now(),
@@ -326,7 +326,7 @@ class RunHub:
             return
         await asyncio.wait([one.task for one in tasks])
         with contextlib.suppress(*UNAVAILABLE):
-            async with self.services.sessions.begin() as session:
+            async with self.services.system.begin() as session:
                 await renew_leases(
                     session,
                     worker=self.worker,
@@ -356,7 +356,7 @@ async def _follow_live(live: Live, seen: int) -> AsyncIterator[Stored | None]:
 async def open_hub(services: "Services") -> AsyncIterator[RunHub]:
     """Yield the hub of this process, at work until the end of the block."""
     writes = make_writes(services.database_url)
-    in_flight = make_in_flight(services.database_url)
+    in_flight = make_in_flight(services.app_url)
     hub = RunHub(services, EventLog(writes), in_flight)
     writing = asyncio.create_task(hub.log.run(), name="run-events")
     keeping = asyncio.create_task(hub.keep(), name="run-leases")

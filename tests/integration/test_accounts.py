@@ -39,7 +39,7 @@ def form(**changes: str) -> dict[str, str]:
 
 
 async def close_account(service: Service, username: str) -> None:
-    async with service.services.sessions.begin() as session:
+    async with service.services.system.begin() as session:
         values = {"username": username}
         await session.execute(
             text("update users set is_active = false where username = :username"), values

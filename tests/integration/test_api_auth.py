@@ -170,7 +170,7 @@ async def test_an_expired_token_says_so(ana: Learner, service: Service) -> None:
 async def test_a_token_for_nobody_or_for_a_closed_account_is_invalid(
     ana: Learner, service: Service
 ) -> None:
-    async with service.services.sessions.begin() as session:
+    async with service.services.system.begin() as session:
         await session.execute(text("update users set is_active = false"))
     nobody = make_token(JWT, user_id="usr_nobody", hours=1, now=datetime.now(UTC))
 
@@ -277,7 +277,7 @@ async def test_without_a_database_requests_end_in_503_and_only_readiness_falls(
 async def test_the_service_is_ready_once_the_schema_is_at_head(service: Service) -> None:
     async with service.client() as client:
         ready = await client.get("/readyz")
-        async with service.services.sessions.begin() as session:
+        async with service.services.system.begin() as session:
             await session.execute(text("update alembic_version set version_num = '001'"))
         behind = await client.get("/readyz")
 
@@ -315,4 +315,5 @@ def _token(learner: Learner) -> str:
 
 
 def _with_sessions(services: Services, engine: AsyncEngine) -> Services:
-    return replace(services, sessions=make_sessions(engine))
+    sessions = make_sessions(engine)
+    return replace(services, sessions=sessions, system=sessions)

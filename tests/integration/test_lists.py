@@ -166,7 +166,7 @@ async def test_metadata_are_ones_own_but_for_what_the_service_keeps_there(
         made = await ana.make(kind, title="a", metadata={"mine": {"x": 1, "y": 2}})
         path = f"/v1/{kind}/{made['id']}"
         kept = "metadata || jsonb_build_object(cast(:key as text), 1)"
-        async with service.services.sessions.begin() as session:
+        async with service.services.system.begin() as session:
             await session.execute(text(f"update {kind} set metadata = {kept}"), {"key": ours})
 
         merged = await ana.client.patch(path, json={"metadata": {"mine": {"x": None}, "b": [1]}})

@@ -47,7 +47,7 @@ async def fill_account(service: Service, learner: Learner, about: str) -> None:
         language="python",
         code=f"x = '{about}'",
     )
-    await converse(service.services.sessions, learner.id, about=about, at=utc_now())
+    await converse(service.services.system, learner.id, about=about, at=utc_now())
 
 
 async def download(learner: Learner) -> dict[str, list[dict[str, Any]]]:

@@ -171,11 +171,11 @@ async def test_a_table_that_is_gone_limits_nobody_and_counting_begins_again_by_i
         sign_in="none",
         clock=lambda: now,
     )
-    async with service.services.sessions.begin() as session:
+    async with service.services.system.begin() as session:
         await session.execute(text("alter table rate_windows rename to hidden"))
 
     away = [await rates.take("requests", "ana") for _ in range(3)]
-    async with service.services.sessions.begin() as session:
+    async with service.services.system.begin() as session:
         await session.execute(text("alter table hidden rename to rate_windows"))
     still_away = await rates.take("requests", "ana")
     now += 5
