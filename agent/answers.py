@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agent.models import ChatModel, response_format, without_titles
+from agent.watch import watch_calls
 from tools.errors import (
     GoalsError,
     ModelBadOutput,
@@ -53,6 +54,7 @@ class UnusableAnswer(ModelBadOutput):
         self.usage = usage
 
 
+@watch_calls("json")
 async def ask(
     chat: ChatModel,
     messages: "Sequence[BaseMessage]",

@@ -16,6 +16,7 @@ from agent.context import AgentContext
 from agent.review import Decisions, as_json
 from agent.state import AgentState, JobName, Json
 from agent.stream import RunEvent
+from agent.watch import watch_job
 from db.base import new_id
 from db.engine import UNAVAILABLE
 from db.operations import make_operation_id
@@ -67,6 +68,7 @@ def begin(
     )
 
 
+@watch_job
 async def run_job(
     graph: "AgentGraph", context: AgentContext, *, job: JobName, request: Json, key: str | None
 ) -> Json:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.answers import Usage, raise_as_ours
 from agent.models import ChatModel
 from agent.state import Json
+from agent.watch import watch_calls
 from db.base import new_id
 from tools.errors import GoalsError, ModelRefused, ModelTimeout, ModelTruncated
 
@@ -42,6 +43,7 @@ class Spoken:
     usage: Usage
 
 
+@watch_calls("text")
 async def talk(
     chat: ChatModel,
     messages: "Sequence[BaseMessage]",

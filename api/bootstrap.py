@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from api.auth import JwtConfig
 from api.checkpoints import open_checkpoints
 from api.settings import Settings
+from api.tracing import trace_database
 from db.base import utc_now
 from db.engine import Sessions, database_url, make_engine, make_sessions
 from tools.context import ToolContext
@@ -130,6 +131,7 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
         )
         url = stack.enter_context(open_database(settings))
         engine = make_engine(url)
+        trace_database(engine)
         stack.push_async_callback(engine.dispose)
         embedder = _embedder_of(settings, clients)
         agent = None
@@ -241,6 +243,16 @@ async def _open_chat(settings: Settings, clients: HttpClients) -> AsyncIterator[
             model=settings.chat_model,
             api_key=_revealed(settings.openai_api_key),
             base_url=settings.openai_base_url,
+            clients=clients,
+        )
+        return
+
+    if settings.model_server is not None:
+        yield make_chat_model(
+            provider,
+            model=settings.local_model.stem,
+            api_key=_revealed(settings.model_server_key),
+            base_url=settings.model_server,
             clients=clients,
         )
         return

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from structlog.contextvars import bind_contextvars
 
 from api.auth import verify_token
 from api.limits import JsonRoute
@@ -67,6 +68,7 @@ async def find_user(
     async with services.sessions.begin() as session:
         if not await is_active_user(session, user_id):
             raise AuthError("the token is not one that this service accepts")
+    bind_contextvars(user_id=user_id)
     return user_id
 
 

@@ -9,6 +9,7 @@ GoalsError
 │   └── InterruptStale    INTERRUPT_STALE 409
 ├── BudgetExceeded        BUDGET_EXCEEDED 429
 ├── DatabaseUnavailable   DB_UNAVAILABLE, OVERLOADED 503
+├── Stopping              STOPPING 503: this process ends, another one goes on
 ├── ModelError            what the chat model did not give
 │   ├── ModelTimeout      LLM_TIMEOUT 504
 │   ├── ModelUnavailable  LLM_UNAVAILABLE 503
@@ -89,6 +90,13 @@ class DatabaseUnavailable(GoalsError):
     """PostgreSQL does not answer, or has no connection left."""
 
     code, status, retry_after = "DB_UNAVAILABLE", 503, 2
+
+
+class Stopping(GoalsError):
+    """This process is about to end; what it was asked for goes on in another one."""
+
+    code, status = "STOPPING", 503
+    retry_after = 1
 
 
 class ModelError(GoalsError):
