@@ -89,9 +89,9 @@ class _Crew:
             lived = time.monotonic() - worker.started_at
             worker.process = worker.line = None
             settled = worker.ready and lived > SETTLED_SECONDS
-            worker.pause = 0.0 if settled else min(worker.pause * 2, LONGEST_PAUSE_SECONDS)
-            worker.start_again_at = time.monotonic() + worker.pause
-            worker.pause = worker.pause or FIRST_PAUSE_SECONDS
+            pause = 0.0 if settled else worker.pause
+            worker.start_again_at = time.monotonic() + pause
+            worker.pause = min(max(2 * pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
             log.warning("worker.died", number=worker.number, code=code, seconds=round(lived, 1))
 
     def replace(self) -> None:
