@@ -9,9 +9,10 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
-from tests.event_path import all_processed, count, wait_until
+from tests.event_path import StopWhen, all_processed, count
 from tests.faults.test_run_kills import READY, ROOT, SECRET
 from tests.lake_oracle import assert_lake_holds_every_event_once
 
@@ -30,6 +31,15 @@ pytestmark = pytest.mark.faults
 BEFORE_THE_KILLS = 60
 GOALS = 300
 WRITERS = 4
+PATIENCE = 150.0
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until `condition` holds, past the leases of those that were killed."""
+    stop = StopWhen(condition)
+    stop.deadline = time.monotonic() + PATIENCE
+    while not stop.wait(PATIENCE):
+        pass
 
 
 @dataclass(frozen=True)
