@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agent.models import ChatModel, response_format, without_titles
+from agent.watch import watch_calls
 from tools.errors import (
     GoalsError,
     ModelBadOutput,
@@ -65,6 +66,7 @@ class UnusableAnswer(ModelBadOutput):
         self.usage = usage
 
 
+@watch_calls("json")
 async def ask(
     chat: ChatModel,
     messages: "Sequence[BaseMessage]",

@@ -16,6 +16,7 @@ from agent.nodes.change_status import require_possible
 from agent.search_tools import make_search_tools
 from agent.state import JobName, Json
 from agent.talk import Call
+from agent.tracing import execute_tool
 from tools.errors import GoalsError, InputError, NotFound, StateConflict
 from tools.goals import get_goal
 from tools.indexing import GOAL, TASK
@@ -104,9 +105,11 @@ async def call_tool(context: AgentContext, call: Call, *, language: Literal["es"
     searches = {tool.name: tool for tool in make_search_tools(context.open_tools)}
     if call.name not in searches:
         return _refused(InputError("there is no such tool"))
-    message = await searches[call.name].ainvoke(
-        {"type": "tool_call", "id": call.id, "name": call.name, "args": call.arguments}
-    )
+    with execute_tool(call.name, call_id=call.id, arguments=call.arguments) as told:
+        message = await searches[call.name].ainvoke(
+            {"type": "tool_call", "id": call.id, "name": call.name, "args": call.arguments}
+        )
+        told.tell_result(str(message.content))
     return Told(str(message.content), failed=message.status == "error")
 
 

@@ -10,6 +10,7 @@ from tools import usage
 from tools.context import OpenTools, ToolContext
 from tools.embedders import Embedder
 from tools.errors import BudgetExceeded
+from tools.metrics import count_refusal
 from tools.runs import Start
 from tools.usage import Budget
 
@@ -97,6 +98,8 @@ class AgentContext:
         if self.budget is None:
             return
         if self.meter.calls >= self.budget.run_calls:
+            count_refusal("run")
             raise BudgetExceeded(f"one run may ask the model {self.budget.run_calls} times")
         if self.meter.input_tokens + self.meter.output_tokens >= self.budget.run_tokens:
+            count_refusal("run")
             raise BudgetExceeded(f"one run may use {self.budget.run_tokens:,} tokens")

@@ -14,6 +14,7 @@ from agent.context import AgentContext
 from agent.review import Decisions, as_json
 from agent.state import AgentState, JobName, Json
 from agent.stream import RunEvent
+from agent.watch import watch_job
 from db.base import new_id
 from db.engine import UNAVAILABLE
 from db.operations import make_operation_id
@@ -84,6 +85,7 @@ async def run_job(
     return (await answer_job(graph, context, job=job, request=request, key=key)).result
 
 
+@watch_job
 async def answer_job(
     graph: "AgentGraph", context: AgentContext, *, job: JobName, request: Json, key: str | None
 ) -> Answer:

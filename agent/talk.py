@@ -12,6 +12,7 @@ from agent.answers import Usage, raise_as_ours
 from agent.heard import CallText, Heard
 from agent.models import ChatModel
 from agent.state import Json
+from agent.watch import watch_calls
 from db.base import new_id
 from tools.errors import GoalsError, ModelRefused, ModelTimeout, ModelTruncated
 
@@ -44,6 +45,7 @@ class Spoken:
     usage: Usage
 
 
+@watch_calls("text")
 async def talk(
     chat: ChatModel,
     messages: Sequence[Json],

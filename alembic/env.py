@@ -159,6 +159,8 @@ def _configure(**target: Any) -> None:
 def _migrate_offline() -> None:
     """Print the SQL; no database is touched."""
     _configure(dialect_name="postgresql", literal_binds=True, dialect_opts={"paramstyle": "named"})
+    timeout = _argument("lock_timeout", TABLE_LOCK_TIMEOUT)
+    context.get_context().impl.static_output(f"SET lock_timeout = '{timeout}';\n")
     with context.begin_transaction():
         context.run_migrations()
 

@@ -3,12 +3,14 @@
 from typing import Final
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from api.bootstrap import Services
 from api.limits import BodyLimit
 from api.metrics import make_registry
 from api.problems import install_problems
 from api.rate_headers import RateHeaders
+from api.request_log import RequestLog
 from api.routes import (
     agent,
     auth,
@@ -39,11 +41,23 @@ Every error is `application/problem+json` with a stable `code`. Times are UTC an
 """
 
 
+class _Application(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return FastAPI's own, with the log of requests around all of it, its errors too."""
+        return RequestLog(super().build_middleware_stack())
+
+
 def create_app(services: Services) -> FastAPI:
     """Return the application over opened services; whoever opened them closes them."""
-    app = FastAPI(title="AI Goals Tracker: agent service", version=VERSION, description=DESCRIPTION)
+    app = _Application(
+        title="AI Goals Tracker: agent service",
+        version=VERSION,
+        description=DESCRIPTION,
+        # FastAPI's own spans have the query string, its log records what did not validate.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
     app.state.services = services
-    app.state.metrics = make_registry(services.database_url)
+    app.state.metrics = make_registry(services.database_url, services=services)
     app.add_middleware(BodyLimit)
     app.add_middleware(RateHeaders)
     planning = (agent, chat, runs, threads, usage)

@@ -17,6 +17,7 @@ from api.auth import JwtConfig
 from api.checkpoints import open_checkpoints
 from api.settings import Settings
 from api.tenancy import Tenancy, app_url_of, open_tenancy
+from api.tracing import trace_database
 from db.base import utc_now
 from db.embeddings import KnownVector
 from db.engine import Sessions, database_url, make_engine, make_sessions
@@ -170,6 +171,7 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
         app_url = app_url_of(settings, url)
         tenancy = await open_tenancy(url, app_url)
         engine, system = make_engine(app_url), make_engine(url, pool_size=SYSTEM_CONNECTIONS)
+        trace_database(engine)
         stack.push_async_callback(engine.dispose)
         stack.push_async_callback(system.dispose)
         embedder = _embedder_of(settings, clients)
@@ -350,6 +352,16 @@ async def _open_chat(settings: Settings, clients: HttpClients) -> AsyncIterator[
             model=settings.chat_model,
             api_key=_revealed(settings.openai_api_key),
             base_url=settings.openai_base_url,
+            clients=clients,
+        )
+        return
+
+    if settings.model_server is not None:
+        yield make_chat_model(
+            provider,
+            model=settings.local_model.stem,
+            api_key=_revealed(settings.model_server_key),
+            base_url=settings.model_server,
             clients=clients,
         )
         return

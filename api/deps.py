@@ -15,6 +15,7 @@ from api.rate_headers import count_request
 from db.failpoints import hit
 from db.tenancy import bind_tenant
 from tools.context import ToolContext
+from tools.logs import bind_log
 from tools.texts import Id
 from tools.users import is_active_user
 
@@ -67,6 +68,7 @@ async def find_user(request: Request, token: Annotated[str, Security(bearer)]) -
         bind_tenant(session, user_id)
         if not await is_active_user(session, user_id):
             raise refusal()
+    bind_log(user_id=user_id)
     return user_id
 
 

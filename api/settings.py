@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, alias="GOALS_PORT")
     metrics_host: str = Field(default="127.0.0.1", alias="GOALS_METRICS_HOST")
     metrics_port: int | None = Field(default=None, ge=0, le=65535, alias="GOALS_METRICS_PORT")
+    model_server: str | None = Field(default=None, alias="GOALS_MODEL_SERVER")
+    model_server_key: SecretStr | None = Field(default=None, alias="GOALS_MODEL_SERVER_KEY")
+    """Where the local model is served already: `goals serve` tells its own processes."""
+    workers: int = Field(default=1, ge=1, le=64, alias="GOALS_WORKERS")
+    otlp_endpoint: str | None = Field(default=None, alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    trace_content: bool = Field(default=False, alias="GOALS_TRACE_CONTENT")
 
     @property
     def chat_provider(self) -> ChatProvider:

@@ -6,20 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from api.migrations import current_revision, head_revision
 from api.settings import Settings
 from db.embedded import as_app
 from db.engine import CONNECT_TIMEOUT_SECONDS, database_url
 from db.tenancy import APP_ROLE, SYSTEM_ROLE
 from db.tenancy_checks import find_faults, find_system_fault, set_password
 from tools.errors import DatabaseUnavailable, SetupError
+from tools.logs import LazyLogger
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 
 NO_APP_URL: Final = """\
 DATABASE_APP_URL is not set: requests connect as {role}, which sees one user's rows at a time, \
@@ -95,6 +94,8 @@ def is_in_force(url: str, app_url: str) -> bool:
     False where nobody can tell: the database at `url` does not answer, or is not at this program's
     revision. Raises SetupError, with the commands that mend it, where it does not.
     """
+    from api.migrations import current_revision, head_revision
+
     try:
         if current_revision(url) != head_revision():
             return False

@@ -121,6 +121,16 @@ class Reads:
         self._turns = asyncio.Semaphore(CONNECTIONS)
         self._idle: list[Connection] = []
 
+    @property
+    def in_use(self) -> int:
+        """Return how many connections somebody uses."""
+        return CONNECTIONS - self._turns._value
+
+    @property
+    def waiting(self) -> int:
+        """Return how many wait for a connection."""
+        return len(self._turns._waiters or ())
+
     async def write(
         self, statement: Statement, parameters: list[Any], *, tenant: str | None = None
     ) -> Rows:

@@ -16,6 +16,7 @@ GoalsError
 ├── KeysUnavailable       AUTH_KEYS_UNAVAILABLE 503
 ├── DatabaseUnavailable   DB_UNAVAILABLE, OVERLOADED 503
 ├── Overloaded            OVERLOADED 503
+├── Stopping              STOPPING 503: this process ends, another one goes on
 ├── ModelError            what the chat model did not give
 │   ├── ModelTimeout      LLM_TIMEOUT 504
 │   ├── ModelUnavailable  LLM_UNAVAILABLE 503
@@ -146,6 +147,13 @@ class Overloaded(GoalsError):
     """This process has more of one kind of work waiting than it takes on."""
 
     code, status, retry_after = "OVERLOADED", 503, 2
+
+
+class Stopping(GoalsError):
+    """This process is about to end; what it was asked for goes on in another one."""
+
+    code, status = "STOPPING", 503
+    retry_after = 1
 
 
 class ModelError(GoalsError):

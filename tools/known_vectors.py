@@ -11,16 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
-
 from db.embeddings import Embeddings, KnownVector
 from db.engine import UNAVAILABLE
 from tools.context import OpenTools
+from tools.logs import LazyLogger
 
 MOST_WAITING: Final = 1_000
 """Transactions whose vectors wait here; those of later ones are left to the backfill."""
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 
 
 @dataclass

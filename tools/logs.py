@@ -18,3 +18,10 @@ class LazyLogger:
         import structlog
 
         return getattr(structlog.get_logger(self._name), method)
+
+
+def bind_log(**values: str) -> None:
+    """Put these values on every later line that this request, or this task, logs."""
+    from structlog.contextvars import bind_contextvars
+
+    bind_contextvars(**values)

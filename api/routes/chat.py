@@ -25,7 +25,7 @@ from api.wires.openai import (
     read_turn,
 )
 from api.wires.openai_route import OpenAIRoute
-from api.wires.sse import stream
+from api.wires.sse import STOPPED, stream
 from tools.errors import InputError, RunActive
 from tools.runs import Begun, Said, find_repeated, find_thread, own_run_id, own_thread_id
 
@@ -63,7 +63,8 @@ async def run_agui(body: RunAgentInput, user_id: ModelUser, request: Request) ->
             durable=False,
         )
     encoder = AguiEncoder(thread_id=body.thread_id, run_id=body.run_id)
-    return stream(hub.follow(user_id, begun.run.id), encoder, headers=_ids(begun))
+    events = hub.follow(user_id, begun.run.id)
+    return stream(events, encoder, headers=_ids(begun), on_stop=STOPPED)
 
 
 @openai_router.get("/models")
@@ -93,7 +94,8 @@ async def complete_chat(
     run, created = begun.run, int(begun.run.created_at.timestamp())
     if body.stream:
         encoder = ChunkEncoder(body, run_id=run.id, created=created)
-        return stream(hub.follow(user_id, run.id), encoder, headers=_ids(begun))
+        events = hub.follow(user_id, run.id)
+        return stream(events, encoder, headers=_ids(begun), on_stop=STOPPED)
     end = await wait_for_end(hub, user_id, run.id)
     answer = as_completion(body, end, run_id=run.id, created=created)
     return JSONResponse(answer, headers=_ids(begun))

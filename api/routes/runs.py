@@ -20,9 +20,10 @@ from api.run_schemas import (
     run_out,
 )
 from api.runs.hub import RunHub
+from api.runs.log import STOPPING
 from api.wires.agui import AguiEncoder
 from api.wires.sse import stream, stream_plain
-from tools.errors import GoalsError, InputError
+from tools.errors import GoalsError, InputError, Stopping
 from tools.runs import get_question, get_run, own_run_id
 
 CODES: Final = {
@@ -159,6 +160,8 @@ async def wait_for_end(hub: RunHub, user_id: str, run_id: str) -> RunFinished:
     async for stored in hub.follow(user_id, run_id):
         if stored is None:
             continue
+        if stored is STOPPING:
+            raise Stopping("this server stops, the run goes on: send it again with the same key")
         if stored.type == "run_finished":
             event = read_event(stored.data)
             assert isinstance(event, RunFinished)

@@ -7,7 +7,7 @@ ended may be missing, which a follower is told as a gap.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -41,6 +41,10 @@ class Stored:
     data: str
 
 
+STOPPING: Final = Stored(0, "stopping", '{"type":"stopping"}')
+"""What who follows gets last where this process ends before the run; it has no place in the run."""
+
+
 @dataclass
 class Live:
     """A run of this process: what is stored of it since it began here, for those who follow."""
@@ -64,6 +68,26 @@ class Live:
         """Let all who wait look again."""
         self.changed.set()
         self.changed = asyncio.Event()
+
+
+async def follow_live(live: Live, seen: int, *, heartbeat: float) -> AsyncIterator[Stored | None]:
+    """Yield what a run of this process has shown and shows; ends where no more comes from here.
+
+    None comes after each silence of `heartbeat` seconds.
+    """
+    at = seen + 1 - live.first_seq
+    while True:
+        changed = live.changed
+        while at < len(live.events):
+            yield live.events[at]
+            at += 1
+        if live.over:
+            return
+        try:
+            async with asyncio.timeout(heartbeat):
+                await changed.wait()
+        except TimeoutError:
+            yield None
 
 
 Written = tuple[Live, NewEvent]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from agent.context import AgentContext
+from agent.metrics import count_run
 from agent.review import from_json
 from agent.run import StepDone, begin, stream_steps
 from agent.state import AgentState, Json
@@ -25,6 +26,7 @@ from agent.stream import (
     TextStarted,
     Used,
 )
+from agent.tracing import invoke_agent
 from api.runs.log import EventLog, Live, LogFailed, Stored, as_row
 from db.base import utc_now
 from db.checkpoints import forget_checkpoints
@@ -73,6 +75,8 @@ class Work:
     result: Json | None = None
     proposal: Json | None = None
     open_text: str | None = None
+    state: EndState | None = None
+    """How it ended, once that is stored."""
 
     @property
     def text(self) -> str:
@@ -107,7 +111,8 @@ async def work_on(work: Work, *, services: "Services", log: EventLog) -> None:
     error: GoalsError | None = None
     try:
         _require_hope(work)
-        await _go(work, teller, context, services)
+        with invoke_agent(work.run.kind, run_id=work.run.id, thread_id=work.run.thread_id):
+            await _go(work, teller, context, services)
     except asyncio.CancelledError:
         if not work.cancelled:
             raise
@@ -208,6 +213,7 @@ async def _end(
         hit("run.ended")
         if last is not None:
             work.live.add([last])
+            count_run(work.run.kind, str(work.state))
         return
 
 
@@ -272,6 +278,7 @@ async def _store_end(
             await forget_checkpoints(tools.session, [run.checkpoint_id])
         row = as_row(run.id, seq, event, at=utc_now())
         await append_events(tools.session, [row])
+    work.state = state
     return Stored(seq, event.type, str(row[3]))
 
 
