@@ -31,15 +31,8 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": 50},
     )
     # Not unique: there may be accounts already that only their case tells apart.
-    with op.get_context().autocommit_block():
-        for index, column in BY_CASE.items():
-            op.create_index(
-                index,
-                "users",
-                [sa.text(f"lower({column})")],
-                postgresql_concurrently=True,
-                if_not_exists=True,
-            )
+    for index, column in BY_CASE.items():
+        op.create_index(index, "users", [sa.text(f"lower({column})")])
 
 
 def downgrade() -> None:

@@ -45,6 +45,7 @@ KNOWN = {
     ("016", "adding-field-with-default"): YOUNG,
     ("016", "require-concurrent-index-creation"): YOUNG,
     ("019", "changing-column-type"): "the manifest: a row for each file, hundreds a year",
+    ("021", "require-concurrent-index-creation"): YOUNG,
     ("023", "adding-field-with-default"): "the default is stable: no row is written",
     ("023", "adding-not-nullable-field"): "a scan of the messages, of which there are few yet",
 }
