@@ -54,7 +54,7 @@ async def make_sample(services: Services, *, username: str) -> Sample:
     Raises SetupError where accounts are made elsewhere.
     """
     require_own_users(services.settings)
-    async with services.sessions.begin() as session:
+    async with services.system.begin() as session:
         user = await get_or_create_user(
             session,
             username=username,

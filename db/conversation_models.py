@@ -58,6 +58,7 @@ class Message(Base):
 
     id: Mapped[str] = primary_key("msg")
     thread_id: Mapped[str] = owned_by("threads")
+    user_id: Mapped[str] = mapped_column(String(ID_LENGTH))
     position: Mapped[int] = mapped_column(Integer)
     run_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
     role: Mapped[str] = mapped_column(String(20))

@@ -14,10 +14,16 @@ from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, Table, event,
 import db.conversation_models  # noqa: F401 - half of the tables that refer to users
 from db.base import Base
 from db.models import Course, User
+from db.tenancy import ALL, IS_TENANT, protect
 
 EXTERNAL: Final = ("users", "courses")
 MARKER: Final = "external_tables"
 KEPT_AS: Final = {"users": "users_local", "courses": "courses_local"}
+TENANCY: Final = {
+    "users": (f"id = {IS_TENANT}", "select, update"),
+    "courses": (f"user_id = {IS_TENANT}", ALL),
+}
+"""Which rows of the two tables are the tenant's, and what requests may do with these."""
 
 _REFERENCES: Final = text("""
 select conrelid::regclass::text as owner, conname as name
@@ -47,6 +53,17 @@ class NotPossible(Exception):
 def is_external(connection: Connection) -> bool:
     """Tell whether users and courses live elsewhere, by what the database itself says."""
     return _has(connection, MARKER)
+
+
+def name_here(connection: Connection | None, table: str) -> str | None:
+    """Return the name that a table has in this database, None where users and courses are dropped.
+
+    Without a connection, where SQL is printed, all is here.
+    """
+    if connection is None or table not in KEPT_AS or not is_external(connection):
+        return table
+    kept = KEPT_AS[table]
+    return kept if _has(connection, kept) else None
 
 
 def externalize(connection: Connection, *, drop: bool) -> None:
@@ -186,12 +203,15 @@ def _missing(connection: Connection, table: Table, reference: ForeignKeyConstrai
 
 
 def _make(connection: Connection, table: Table) -> None:
-    """Make `table` as the models have it, without its constraint to the other one."""
+    """Make `table` as the models have it, bound to the tenant, without a key to the other one."""
     bare = MetaData(naming_convention=Base.metadata.naming_convention)
     with without_references():
         for mapped in (User, Course):
             _table(mapped).to_metadata(bare)
     bare.create_all(connection, tables=[bare.tables[table.name]])
+    owned, grants = TENANCY[table.name]
+    for statement in protect(table.name, owned=owned, grants=grants):
+        connection.execute(text(statement))
 
 
 def _of(table: Table) -> list[ForeignKeyConstraint]:

@@ -1,5 +1,6 @@
 """Users and courses elsewhere, for tests: the stub as a process, and the API that asks it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -25,7 +26,7 @@ from api.settings import Settings
 from db.engine import make_engine, make_sessions
 from db.external import externalize
 from tests.agents import opened
-from tests.database import open_database
+from tests.database import as_app, open_database
 from tests.service import JWT, Learner, Service
 from tools.embedders import SCRIPTED_MODEL, Embedder
 from tools.embedding_models import ScriptedEmbeddings
@@ -146,32 +147,42 @@ async def users(stub: Stub) -> AsyncIterator[UsersService]:
     await clients.aclose()
 
 
+@pytest.fixture
+def external_app_url(external_url: str, app_login: dict[str, str]) -> str:
+    """Return the URL of `external_url` as requests connect to it."""
+    return as_app(external_url, app_login)
+
+
 @pytest_asyncio.fixture
-async def external(external_url: str, users: UsersService) -> AsyncIterator[Service]:
-    """Yield the application with its agent, in service mode, with one database connection."""
-    engine = make_engine(external_url, pool_size=1)
-    async with opened_on(make_services(external_url, make_sessions(engine), users)) as service:
+async def external(
+    external_url: str, external_app_url: str, users: UsersService
+) -> AsyncIterator[Service]:
+    """Yield the application with its agent, in service mode: one connection for requests."""
+    async with opened_there(external_url, external_app_url, users) as service:
         yield service
-    await engine.dispose()
 
 
-def make_services(url: str, sessions: Any, users: UsersService) -> Services:
-    """Return services in service mode."""
-    return Services(
+@contextlib.asynccontextmanager
+async def opened_there(url: str, app_url: str, users: UsersService) -> AsyncIterator[Service]:
+    """Yield the application with the scripted agent on the database at `url`, in service mode."""
+    engine, system = make_engine(app_url, pool_size=1), make_engine(url)
+    services = Services(
         settings=Settings(_env_file=None, GOALS_USERS="service", GOALS_USERS_URL="http://x"),
         database_url=url,
-        sessions=sessions,
+        app_url=app_url,
+        sessions=make_sessions(engine),
+        system=make_sessions(system),
         embedder=Embedder(SCRIPTED_MODEL, ScriptedEmbeddings()),
         jwt=JWT,
         directory=users,
     )
-
-
-def opened_on(services: Services) -> Any:
-    """Return a context with the application over `services` and the scripted agent."""
     clients = make_http_clients(timeout=5)
     chat = make_chat_model("scripted", model="", api_key=None, base_url=None, clients=clients)
-    return opened(services, chat)
+    async with opened(services, chat) as service:
+        yield service
+    await clients.aclose()
+    await engine.dispose()
+    await system.dispose()
 
 
 def over(service: Service, users: UsersService) -> Service:
@@ -183,4 +194,4 @@ def over(service: Service, users: UsersService) -> Service:
 def sign_in(service: Service, user_id: str) -> Learner:
     """Return one of the stub's users, signed in."""
     token = make_token(JWT, user_id=user_id, hours=1, now=datetime.now(UTC))
-    return Learner(user_id, service.client(token))
+    return Learner(user_id, service.client(token), token)

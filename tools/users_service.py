@@ -17,13 +17,13 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx2
-import structlog
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.reads import holds_connection
 from tools.breaker import Breaker
 from tools.errors import AuthError, InputError, UsersUnavailable
+from tools.logs import LazyLogger
 from tools.schemas import CourseOut, CoursePage
 from tools.users_contract import TheirCourse, TheirCourses, TheirUser
 
@@ -39,7 +39,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,36}")
 
 Shape = TypeVar("Shape", bound=BaseModel)
 Key = tuple[str, str]
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 
 
 class Unreadable(Exception):

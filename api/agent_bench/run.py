@@ -31,7 +31,7 @@ from api.agent_bench.streams import measure_streams
 from api.auth import JwtConfig
 from api.migrations import migrate
 from api.settings import APPLICATION
-from db.embedded import open_embedded
+from db.embedded import as_app, open_embedded
 from events.bench.figures import Figure
 
 DATABASE: Final = "goals_bench_api"
@@ -101,9 +101,11 @@ def _open_stage(site: Site, plan: Plan, stack: ExitStack) -> Stage:
     service = {
         **asks_stub,
         "DATABASE_URL": database_url,
+        "DATABASE_APP_URL": as_app(database_url),
         "GOALS_HOME": str(site.folder / "home"),
         "GOALS_JWT_SECRET": secret,
         "GOALS_CHAT_MODEL": MODEL,
+        **dict.fromkeys(("GOALS_RATE_REQUESTS", "GOALS_RATE_MODELS"), "1000000/minute"),
     }
     service_url = stack.enter_context(started("api.agent_bench.server", service))
     peer_url = None

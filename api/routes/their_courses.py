@@ -2,10 +2,10 @@
 
 from typing import cast
 
-from fastapi import Request
+from fastapi import Request, Response
 
 from api.deps import Cursor, EntityId, Limit, Tools, find_services, make_router
-from api.problems import problems
+from api.representations import READ, VERSIONED_READ, represent
 from db.enums import CourseStatus
 from tools import courses
 from tools.schemas import CourseOut, CoursePage
@@ -29,7 +29,7 @@ async def list_courses(
     )
 
 
-@router.get("/{course_id}", responses=problems(404))
-async def get_course(course_id: EntityId, tools: Tools) -> CourseOut:
+@router.get("/{course_id}", response_model=CourseOut, responses=READ, openapi_extra=VERSIONED_READ)
+async def get_course(course_id: EntityId, tools: Tools, request: Request) -> Response:
     """Read a course as the users' service has it."""
-    return await courses.get_course(tools, course_id)
+    return represent(request, await courses.get_course(tools, course_id))

@@ -249,6 +249,14 @@ OUR_COLUMNS: Final[dict[str, Table]] = {
         "reserved_calls": "bigint not null default 0",
         "calls": "bigint not null default 0",
     },
+    "rate_windows": {
+        "key": "bytea not null",
+        "seconds": "integer not null",
+        "number": "bigint not null",
+        "previous": "integer not null",
+        "current": "integer not null",
+        "granted": "boolean not null",
+    },
 }
 
 CONTRACT_INDEXES: Final[dict[str, Table]] = {
@@ -303,6 +311,11 @@ CONTRACT_INDEXES: Final[dict[str, Table]] = {
 }
 
 OUR_INDEXES: Final[dict[str, Table]] = {
+    "users": {
+        "idx_users_lower_email": "btree (lower((email)::text))",
+        "idx_users_lower_username": "btree (lower((username)::text))",
+    },
+    "rate_windows": {"rate_windows_pkey": "unique btree (key)"},
     "outbox": {
         "outbox_pkey": "unique btree (event_id)",
         "idx_outbox_unpublished": "btree (event_id) WHERE (published_at IS NULL)",

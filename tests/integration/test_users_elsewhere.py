@@ -17,7 +17,7 @@ from api.migrations import migrate
 from api.settings import Settings
 from api.users_elsewhere import require_own_users
 from db.base import utc_now
-from db.engine import make_engine, make_sessions, make_sync_engine
+from db.engine import make_sync_engine
 from db.external import externalize, internalize
 from events.lake_folder import FolderLake
 from events.sink import flush
@@ -35,8 +35,7 @@ from tests.users_elsewhere import (
     IMPATIENT,
     SERVICE_TOKEN,
     Stub,
-    make_services,
-    opened_on,
+    opened_there,
     over,
     sign_in,
 )
@@ -97,7 +96,7 @@ async def test_the_main_flows_work_on_a_database_that_never_had_users(external: 
 
 
 async def test_an_existing_database_goes_there_and_comes_back(
-    database_url: str, service: Service, users: UsersService, stub: Stub
+    database_url: str, app_url: str, service: Service, users: UsersService, stub: Stub
 ) -> None:
     eva = await service.sign_in("eva")
     course = await eva.make("courses", title="Pintura")
@@ -107,13 +106,11 @@ async def test_an_existing_database_goes_there_and_comes_back(
     stub.put(f"courses/{course['id']}", user_id=eva.id, title="Pintura al óleo")
 
     await asyncio.to_thread(migrate, database_url, afterwards=[partial(externalize, drop=False)])
-    engine = make_engine(database_url, pool_size=1)
-    async with opened_on(make_services(database_url, make_sessions(engine), users)) as there:
+    async with opened_there(database_url, app_url, users) as there:
         same = sign_in(there, eva.id)
         seen = await same.read(f"/v1/courses/{course['id']}")
         kept = await same.read(f"/v1/goals/{goal['id']}")
         broken = await same.client.post(f"/v1/goals/{goal['id']}/breakdown", json={})
-    await engine.dispose()
     await asyncio.to_thread(migrate, database_url, afterwards=[internalize])
 
     assert seen["title"] == "Pintura al óleo"
@@ -168,7 +165,7 @@ async def test_a_goal_whose_course_went_there_is_broken_down_without_it(
 ) -> None:
     ana = sign_in(external, "usr_ana")
     goal = await ana.make("goals", title="Uno")
-    async with external.services.sessions.begin() as session:
+    async with external.services.system.begin() as session:
         await session.execute(text("update goals set course_id = 'crs_deleted'"))
 
     broken = await ana.client.post(f"/v1/goals/{goal['id']}/breakdown", json={})
@@ -264,7 +261,7 @@ async def test_an_erased_user_is_nowhere_where_no_foreign_key_leads_to_them(
     await ana.make("goals", title=f"Más {CANARY}", course_id="crs_api")
     await bruno.make("goals", title="Pintar")
     for learner, about in ((ana, CANARY), (bruno, "Pintar")):
-        await converse(external.services.sessions, learner.id, about=about, at=utc_now())
+        await converse(external.services.system, learner.id, about=about, at=utc_now())
     await asyncio.to_thread(flush, outbox, lake)
     before = tables_with(external_url, CANARY, ana.id)
 
