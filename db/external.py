@@ -7,7 +7,7 @@ the models, so a table that a later revision made gets its own too.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, Table, event, text
 
@@ -15,6 +15,9 @@ import db.conversation_models  # noqa: F401 - half of the tables that refer to u
 from db.base import Base
 from db.models import Course, User
 from db.tenancy import ALL, IS_TENANT, protect
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
 
 EXTERNAL: Final = ("users", "courses")
 MARKER: Final = "external_tables"
@@ -55,12 +58,13 @@ def is_external(connection: Connection) -> bool:
     return _has(connection, MARKER)
 
 
-def name_here(connection: Connection | None, table: str) -> str | None:
-    """Return the name that a table has in this database, None where users and courses are dropped.
+def name_here(context: "MigrationContext", table: str) -> str | None:
+    """Return the name that a table has in a revision's database, None where it was dropped.
 
-    Without a connection, where SQL is printed, all is here.
+    Only users and courses ever have another one; where SQL is printed they are here.
     """
-    if connection is None or table not in KEPT_AS or not is_external(connection):
+    connection = context.connection
+    if table not in KEPT_AS or context.as_sql or connection is None or not is_external(connection):
         return table
     kept = KEPT_AS[table]
     return kept if _has(connection, kept) else None

@@ -33,7 +33,7 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": 50},
     )
     # Not unique: there may be accounts already that only their case tells apart.
-    users = name_here(op.get_bind(), "users")
+    users = name_here(op.get_context(), "users")
     if users is not None:
         for index, column in BY_CASE.items():
             op.create_index(index, users, [sa.text(f"lower({column})")])

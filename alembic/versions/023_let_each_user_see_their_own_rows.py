@@ -139,7 +139,7 @@ def upgrade() -> None:
     )
     op.alter_column("messages", "user_id", nullable=False)
     for table, (owned, grants) in TABLES.items():
-        here = name_here(op.get_bind(), table)
+        here = name_here(op.get_context(), table)
         for statement in protect(here, owned=owned, grants=grants) if here else ():
             op.execute(statement)
     op.execute("grant select on alembic_version to goals_app")
@@ -183,7 +183,7 @@ def downgrade() -> None:
         op.execute(f"alter function {trigger}() reset search_path")
     op.execute("revoke all on alembic_version, rate_windows from goals_app")
     for table in reversed(TABLES):
-        here = name_here(op.get_bind(), table)
+        here = name_here(op.get_context(), table)
         for statement in unprotect(here) if here else ():
             op.execute(statement)
     for table in CHECKPOINT_TABLES:

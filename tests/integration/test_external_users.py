@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from api.migrations import ROOT, current_revision, head_revision, make_config, migrate
 from api.settings import Settings
+from api.tenancy import is_in_force
 from api.users_elsewhere import run_internalize
 from db.engine import conninfo
 from db.external import (
@@ -26,7 +27,7 @@ from db.external import (
     internalize,
     prepare_return,
 )
-from tests.database import connect
+from tests.database import as_app, connect
 from tests.integration.test_migrations import CATALOGUE
 from tools.errors import SetupError
 
@@ -34,6 +35,14 @@ PATIENCE: Final = 60
 CONSTRAINTS: Final = """
 select conrelid::regclass::text, conname, pg_get_constraintdef(oid) from pg_constraint
 where connamespace = 'public'::regnamespace order by 1, 2
+"""
+POLICIES: Final = """
+select tablename, policyname, roles, cmd, qual, with_check from pg_policies
+where schemaname = 'public' order by 1, 2
+"""
+GRANTS: Final = """
+select relname, relrowsecurity, relforcerowsecurity, relacl::text from pg_class
+where relkind = 'r' and relnamespace = 'public'::regnamespace order by 1
 """
 INDEXES: Final = "select indexname, indexdef from pg_indexes where schemaname = 'public' order by 1"
 TO_USERS: Final = """
@@ -68,9 +77,10 @@ def come_back(url: str) -> None:
 
 
 def shape(url: str) -> list[list[tuple[object, ...]]]:
-    """Return all tables, constraints and indexes."""
+    """Return all tables, constraints, indexes, and who may see which rows."""
+    queries = (CATALOGUE, CONSTRAINTS, INDEXES, POLICIES, GRANTS)
     with connect(url) as connection:
-        return [list(connection.execute(query)) for query in (CATALOGUE, CONSTRAINTS, INDEXES)]
+        return [list(connection.execute(query)) for query in queries]
 
 
 def tables_of(url: str) -> set[str]:
@@ -206,14 +216,39 @@ def test_an_upgrade_leaves_a_database_with_users_as_it_is(url: str) -> None:
 
 
 @pytest.mark.faults
-def test_a_reset_leaves_an_ordinary_database(url: str) -> None:
+@pytest.mark.parametrize("drop", [False, True])
+def test_a_reset_leaves_an_ordinary_database(url: str, *, drop: bool) -> None:
     before = shape(url)
-    leave(url)
+    leave(url, drop=drop)
 
     code, said = run("reset", "--yes", url=url)
 
     assert code == 0, said
     assert shape(url) == before
+
+
+def test_the_kept_tables_go_through_every_revision_that_is_about_them(url: str) -> None:
+    before = shape(url)
+    leave(url)
+
+    command.downgrade(make_config(url), "020")
+    come_back(url)
+
+    assert shape(url) == before
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_requests_see_their_users_rows_only_whatever_became_of_the_two_tables(
+    url: str, app_login: dict[str, str], *, drop: bool
+) -> None:
+    leave(url, drop=drop)
+
+    assert is_in_force(url, as_app(url, app_login))
+    with connect(url) as connection:
+        if not drop:
+            connection.execute("alter table users_local no force row level security")
+            with pytest.raises(SetupError, match="users_local"):
+                is_in_force(url, as_app(url, app_login))
 
 
 def test_the_check_proposes_nothing_and_still_sees_what_drifted(url: str) -> None:

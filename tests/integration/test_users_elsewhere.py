@@ -4,7 +4,9 @@ The application has one database connection: whoever waited for the service with
 """
 
 import asyncio
+import io
 import json
+import zipfile
 from functools import partial
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ from sqlalchemy import Engine, text
 
 from api.bootstrap import open_directory
 from api.erase import run_erase
+from api.erasures import forget_waiting
 from api.migrations import migrate
 from api.settings import Settings
 from api.users_elsewhere import require_own_users
@@ -189,6 +192,87 @@ async def test_a_course_is_found_by_search_once_a_goal_refers_to_it(external: Se
     assert await found(bruno) == []
 
 
+async def test_what_is_done_to_the_goals_of_their_course_moves_nothing_there(
+    external: Service,
+) -> None:
+    ana = sign_in(external, "usr_ana")
+    goal = await ana.make("goals", title="Uno", course_id="crs_api")
+    task = await ana.make("tasks", title="Dos", goal_id=goal["id"])
+
+    begun = await ana.client.patch(f"/v1/tasks/{task['id']}", json={"status": "completed"})
+    moved = await ana.client.patch(
+        f"/v1/goals/{goal['id']}", json={"status": "completed", "course_id": "crs_sql"}
+    )
+    gone = [
+        await ana.client.delete(f"/v1/tasks/{task['id']}"),
+        await ana.client.delete(f"/v1/goals/{goal['id']}"),
+    ]
+
+    assert begun.status_code == 200, begun.text
+    assert (moved.status_code, moved.json()["course_id"]) == (200, "crs_sql")
+    assert moved.json()["progress_percentage"] == 100
+    assert [one.status_code for one in gone] == [204, 204]
+
+
+async def test_a_course_that_nobody_has_asked_for_serves_a_request_with_a_key(
+    external: Service, stub: Stub
+) -> None:
+    ana = sign_in(external, "usr_ana")
+    asked = {"title": "Uno", "course_id": "crs_sql"}
+    named = {"Idempotency-Key": "k"}
+
+    made = await ana.client.post("/v1/goals", json=asked, headers=named)
+    unknown = await ana.client.post(
+        "/v1/goals", json={"title": "Dos", "course_id": "crs_web"}, headers={"Idempotency-Key": "l"}
+    )
+    stub.fail("error")
+    again = await ana.client.post("/v1/goals", json=asked, headers=named)
+
+    assert made.status_code == 201, made.text
+    assert again.json() == made.json()
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "NOT_FOUND")
+
+
+async def test_who_asks_to_be_forgotten_is_out_until_they_are_and_has_a_copy(
+    external: Service, external_url: str, lake: FolderLake
+) -> None:
+    ana, bruno = sign_in(external, "usr_ana"), sign_in(external, "usr_bruno")
+    await ana.make("goals", title="Uno", course_id="crs_api")
+
+    copy = await ana.client.get("/v1/users/me/export")
+    asked = await ana.client.delete("/v1/users/me")
+    refused = await ana.client.get("/v1/goals")
+    other = await bruno.client.get("/v1/goals")
+    engine = make_sync_engine(external_url)
+    await asyncio.to_thread(forget_waiting, engine, settings_for(external_url, lake))
+    engine.dispose()
+    begins_anew = await ana.read("/v1/goals")
+
+    with zipfile.ZipFile(io.BytesIO(copy.content)) as archive:
+        names = set(archive.namelist())
+    assert (copy.status_code, asked.status_code) == (200, 202)
+    assert "goals.jsonl" in names
+    assert not {"users.jsonl", "courses.jsonl"} & names
+    assert (refused.status_code, refused.json()["code"]) == (401, "AUTH_INVALID")
+    assert other.status_code == 200
+    assert begins_anew["items"] == []
+    assert await external.count("select count(*) from erasures") == 0
+
+
+async def test_nobody_registers_here_and_no_account_is_read_or_changed(external: Service) -> None:
+    ana = sign_in(external, "usr_ana")
+
+    answers = [
+        await ana.client.post("/v1/auth/register", json={}),
+        await ana.client.post("/v1/auth/token"),
+        await ana.client.get("/v1/users/me"),
+        await ana.client.patch("/v1/users/me", json={}),
+    ]
+
+    assert [one.status_code for one in answers] == [404, 404, 405, 405]
+
+
 async def test_an_account_that_is_closed_there_may_not_ask_here(external: Service) -> None:
     answers = [
         await sign_in(external, user_id).client.get("/v1/goals")
@@ -321,14 +405,16 @@ async def test_a_service_is_opened_with_what_its_database_is_made_for(
 ) -> None:
     there = Settings(_env_file=None, GOALS_USERS="service", GOALS_USERS_URL="http://127.0.0.1:9")
     nowhere = Settings(_env_file=None, GOALS_USERS="service")
+    signing = there.model_copy(update={"sign_in": True})
 
     async with open_directory(Settings(_env_file=None), database_url) as own:
         pass
     async with open_directory(there, external_url) as elsewhere:
         pass
-    with pytest.raises(SetupError, match="GOALS_USERS_URL"):
-        async with open_directory(nowhere, external_url):
-            pass
+    for contradictory, named in ((nowhere, "GOALS_USERS_URL"), (signing, "GOALS_SIGN_IN")):
+        with pytest.raises(SetupError, match=named):
+            async with open_directory(contradictory, external_url):
+                pass
 
     assert own is OWN_TABLES
     assert elsewhere.is_elsewhere
