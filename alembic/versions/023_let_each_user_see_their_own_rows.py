@@ -20,7 +20,7 @@ CHECKPOINT_TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
 CHILDREN = (("messages", "thread_id", "threads"), ("run_events", "run_id", "runs"))
 OWNED = f"user_id = {IS_TENANT}"
 TABLES = {
-    "erasures": (OWNED, "insert"),
+    "erasures": (OWNED, "select, insert"),
     "users": (f"id = {IS_TENANT}", "select, update"),
     "courses": (OWNED, ALL),
     "goals": (OWNED, ALL),

@@ -462,5 +462,5 @@ def test_who_may_not_make_roles_is_told_what_an_administrator_runs(data_folder: 
         migrate(poor)
         in_force = is_in_force(poor, as_app(poor))
 
-    assert stopped_at == "020"
+    assert stopped_at == "022"
     assert in_force is True
