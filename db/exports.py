@@ -46,8 +46,6 @@ WITHOUT: Final[Mapping[str, frozenset[str]]] = {
 }
 """Columns that are secrets, or of use to nobody but the program."""
 
-_PARENTS: Final = {"messages": ("thread_id", "threads"), "run_events": ("run_id", "runs")}
-
 
 async def read_pages(
     session: AsyncSession, name: str, user_id: str
@@ -67,9 +65,5 @@ def _select(table: Table, user_id: str) -> Select[Any]:
     hidden = WITHOUT.get(table.name, frozenset())
     columns = [column for column in table.columns if column.name not in hidden]
     rows = select(*columns).order_by(*table.primary_key.columns)
-    if table.name in _PARENTS:
-        key, parent_name = _PARENTS[table.name]
-        parent = Base.metadata.tables[parent_name]
-        return rows.join(parent, parent.c.id == table.c[key]).where(parent.c.user_id == user_id)
     owner = table.c.id if table.name == "users" else table.c.user_id
     return rows.where(owner == user_id)

@@ -83,8 +83,8 @@ with found as (
     from found, started
     where threads.id = found.id
 ), opened as (
-    insert into run_events (run_id, seq, type, data, created_at)
-    select :run_id, 1, 'run_started', :first_event::json, :at::timestamp
+    insert into run_events (run_id, user_id, seq, type, data, created_at)
+    select :run_id, :user_id, 1, 'run_started', :first_event::json, :at::timestamp
     from started where :first_event::text is not null
 ), held as (
     select id from usage_records

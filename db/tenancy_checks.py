@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from db.tenancy import APP_ROLE, SYSTEM_ROLE
 
-CHILDREN: Final = ("users", "run_events")
+CHILDREN: Final = ("users",)
 """Tables with a user's rows that say so by another column than `user_id`."""
 KEPT: Final = ("users_local",)
 """Such tables as they are named where users are elsewhere."""

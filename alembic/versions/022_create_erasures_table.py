@@ -17,7 +17,9 @@ def upgrade() -> None:
         "erasures",
         # No foreign key: the request outlives the user's row until the files are rewritten.
         sa.Column("user_id", sa.String(36), primary_key=True),
-        sa.Column("requested_at", sa.DateTime, nullable=False, server_default=sa.func.now()),
+        sa.Column(
+            "requested_at", sa.DateTime, nullable=False, server_default=sa.func.current_timestamp()
+        ),
     )
 
 

@@ -18,6 +18,7 @@ revision: str = "023"
 down_revision: str | None = "022"
 
 CHECKPOINT_TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
+CHILDREN = (("messages", "thread_id", "threads"), ("run_events", "run_id", "runs"))
 OWNED = f"user_id = {IS_TENANT}"
 TABLES = {
     "erasures": (OWNED, "select, insert"),
@@ -34,10 +35,7 @@ TABLES = {
     "threads": (OWNED, ALL),
     "messages": (OWNED, ALL),
     "runs": (OWNED, ALL),
-    "run_events": (
-        "exists (select from runs where runs.id = run_events.run_id)",
-        "select, insert",
-    ),
+    "run_events": (OWNED, "select, insert"),
     "interrupts": (OWNED, ALL),
     "usage_records": (OWNED, ALL),
     "usage_days": (OWNED, ALL),
@@ -132,12 +130,15 @@ def upgrade() -> None:
     for table in CHECKPOINT_TABLES:
         op.add_column(table, sa.Column("user_id", sa.String(36), server_default=sa.text(IS_TENANT)))
     _name_owners_of_checkpoints()
-    # Its own column: a statement that makes a thread with its messages does not see the thread yet.
-    op.add_column("messages", sa.Column("user_id", sa.String(36)))
-    op.execute(
-        "update messages set user_id = threads.user_id from threads where threads.id = thread_id"
-    )
-    op.alter_column("messages", "user_id", nullable=False)
+    # Their own columns: a statement that makes a thread and a run with what was said and told does
+    # not see the two yet.
+    for table, key, parent in CHILDREN:
+        op.add_column(table, sa.Column("user_id", sa.String(36)))
+        op.execute(
+            f"update {table} set user_id = {parent}.user_id from {parent}"  # noqa: S608 - constants
+            f" where {parent}.id = {table}.{key}"
+        )
+        op.alter_column(table, "user_id", nullable=False)
     for table, (owned, grants) in TABLES.items():
         here = name_here(op.get_context(), table)
         for statement in protect(here, owned=owned, grants=grants) if here else ():
@@ -188,6 +189,7 @@ def downgrade() -> None:
             op.execute(statement)
     for table in CHECKPOINT_TABLES:
         op.drop_column(table, "user_id")
-    op.drop_column("messages", "user_id")
+    for table, _, _ in CHILDREN:
+        op.drop_column(table, "user_id")
     _in_our_schema("revoke usage on schema %I from goals_app")
     op.execute(DROP_ROLES)

@@ -1,5 +1,6 @@
 """`goals serve --workers`: several processes on one port, each replaced where it dies."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -50,9 +51,10 @@ def workers_of(pid: int) -> dict[int, psutil.Process]:
     """Return the serving processes by their number."""
     found = {}
     for child in psutil.Process(pid).children():
-        command = child.cmdline()
-        if "serve-worker" in command:
-            found[int(command[command.index("serve-worker") + 1])] = child
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie, until it is waited for
+            command = child.cmdline()
+            if "serve-worker" in command:
+                found[int(command[command.index("serve-worker") + 1])] = child
     return found
 
 

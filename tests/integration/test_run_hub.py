@@ -64,8 +64,8 @@ async def orphan(service: Service, user_id: str, **more: Any) -> str:
         for seq in range(1, more.get("attempts", 0) + 1):
             await session.execute(
                 text(
-                    "insert into run_events (run_id, seq, type, data) values"
-                    " (:id, :seq, 'run_started', '{}')"
+                    "insert into run_events (run_id, user_id, seq, type, data)"
+                    " select id, user_id, :seq, 'run_started', '{}' from runs where id = :id"
                 ),
                 {"id": run_id, "seq": seq},
             )
