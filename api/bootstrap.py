@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from api.auth import JwtConfig
 from api.checkpoints import open_checkpoints
+from api.directory import open_directory
 from api.settings import Settings
 from api.tenancy import Tenancy, app_url_of, open_tenancy
 from api.tracing import trace_database
@@ -210,39 +211,6 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
             hub = await stack.enter_async_context(open_hub(services))
             services = replace(services, hub=hub)
         yield services
-
-
-@contextlib.asynccontextmanager
-async def open_directory(settings: Settings, url: str) -> AsyncIterator[Directory]:
-    """Yield who knows users and courses: the tables of the database at `url`, or their service.
-
-    Raises SetupError where that database is not made for it, or the service has no address.
-    """
-    from api.users_elsewhere import require_place
-
-    await asyncio.to_thread(require_place, settings, url)
-    if settings.users == "own":
-        yield OWN_TABLES
-        return
-
-    from tools.users_service import UsersService
-
-    if settings.users_url is None:
-        raise SetupError("GOALS_USERS=service needs GOALS_USERS_URL, the address of that service")
-    if settings.sign_in:
-        raise SetupError("GOALS_SIGN_IN=true, but users are elsewhere (GOALS_USERS=service)")
-    clients = make_http_clients(timeout=settings.users_timeout)
-    try:
-        yield UsersService(
-            settings.users_url,
-            client=clients.asynchronous,
-            token=_revealed(settings.users_token),
-            timeout=settings.users_timeout,
-            fresh=settings.users_fresh,
-            stale=settings.users_stale,
-        )
-    finally:
-        await clients.aclose()
 
 
 def budget_of(settings: Settings) -> "Budget":

@@ -10,6 +10,7 @@ import typer
 
 from api.bench_cli import bench
 from api.plugins import Commands
+from api.users_cli import users
 
 app = typer.Typer(
     name="goals",
@@ -25,6 +26,7 @@ index = typer.Typer(help="Look after the vectors that searches go by.", no_args_
 app.add_typer(index, name="index")
 app.add_typer(lake, name="lake")
 app.add_typer(bench, name="bench")
+app.add_typer(users)
 
 
 @app.command()
@@ -172,42 +174,6 @@ def migrate(
 
             give_password(settings, url)
         typer.echo(f"the database is at revision {current_revision(url)}")
-
-
-@app.command()
-def externalize(
-    drop: Annotated[
-        bool, typer.Option("--drop", help="Delete the tables users and courses, with their rows")
-    ] = False,
-) -> None:
-    """Take the database to where users and courses live in another service (GOALS_USERS=service).
-
-    The constraints to them go; the two tables stay as users_local and courses_local.
-    """
-    from api.settings import Settings
-    from api.users_elsewhere import run_externalize
-
-    run_externalize(Settings(), drop=drop)
-
-
-@app.command()
-def internalize() -> None:
-    """Bring the tables users and courses back, if every id that a row refers to is in them."""
-    from api.settings import Settings
-    from api.users_elsewhere import run_internalize
-
-    run_internalize(Settings())
-
-
-@app.command()
-def users_stub(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on")] = 8010,
-) -> None:
-    """Play the users' service, in memory: to develop against docs/users-service.openapi.yaml."""
-    from api.settings import Settings
-    from api.users_stub import run_stub
-
-    run_stub(Settings(), port=port)
 
 
 @app.command()

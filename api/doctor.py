@@ -193,7 +193,7 @@ def _users(settings: Settings) -> Finding:
     import httpx2
 
     from api.bootstrap import open_database
-    from api.users_elsewhere import require_place
+    from api.directory import require_place
 
     try:
         with open_database(settings) as url:

@@ -1,4 +1,4 @@
-"""Users and courses in another service (`GOALS_USERS=service`): the way there, back, and the check.
+"""Users and courses in another service (`GOALS_USERS=service`): the way there, and back.
 
 What is done to the database is in `db/external.py`; it happens in the turn of a migration, at the
 newest revision.
@@ -8,14 +8,12 @@ from collections.abc import Callable
 from functools import partial
 
 import typer
-from sqlalchemy import Connection, NullPool, create_engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection
 
 from api.bootstrap import open_database
 from api.migrations import migrate
 from api.settings import Settings
 from db import external
-from db.engine import CONNECT_TIMEOUT_SECONDS, database_url
 from tools.errors import SetupError
 
 
@@ -42,33 +40,6 @@ def run_internalize(settings: Settings) -> None:
     """
     _change(settings, external.prepare_return, external.internalize)
     typer.echo("users and courses are in this database")
-
-
-def require_place(settings: Settings, url: str) -> None:
-    """Raise SetupError where the database at `url` is not made for GOALS_USERS, with the way out.
-
-    One that does not answer is no such case.
-    """
-    engine = create_engine(
-        database_url(url),
-        poolclass=NullPool,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
-    )
-    try:
-        with engine.connect() as connection:
-            elsewhere = external.is_external(connection)
-    except OperationalError:
-        return
-    if elsewhere and settings.users == "own":
-        raise SetupError(
-            "this database has no users of its own: set GOALS_USERS=service and GOALS_USERS_URL, "
-            "or run `./migrate.sh internalize`"
-        )
-    if not elsewhere and settings.users == "service":
-        raise SetupError(
-            "GOALS_USERS=service, but this database has users of its own: run "
-            "`./migrate.sh externalize`"
-        )
 
 
 def require_own_users(settings: Settings) -> None:

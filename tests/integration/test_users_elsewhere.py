@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Engine, text
 
-from api.bootstrap import open_directory
+from api.directory import open_directory
 from api.erase import run_erase
 from api.erasures import forget_waiting
 from api.migrations import migrate
