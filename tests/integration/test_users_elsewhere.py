@@ -46,6 +46,7 @@ from tools.directory import OWN_TABLES
 from tools.errors import SetupError
 from tools.users_service import UsersService
 
+OTHER_FAULTS: Final = ("slow", "garbage", "oversized")
 PAIRS: Final = "def pares(numeros):\n    return [n for n in numeros if n % 2 == 0]\n"
 
 
@@ -282,7 +283,10 @@ async def test_an_account_that_is_closed_there_may_not_ask_here(external: Servic
     assert [(one.status_code, one.json()["code"]) for one in answers] == [(401, "AUTH_INVALID")] * 2
 
 
-@pytest.mark.parametrize("fault", ["slow", "error", "garbage", "oversized"])
+@pytest.mark.parametrize(
+    "fault",
+    ["error", *(pytest.param(one, marks=pytest.mark.faults) for one in OTHER_FAULTS)],
+)
 async def test_while_their_service_fails_who_is_known_works_on_and_the_rest_is_told(
     external: Service, users: UsersService, stub: Stub, fault: str
 ) -> None:
