@@ -80,7 +80,7 @@ class CodeIn(_In):
     file_path: FilePath
     programming_language: Language
     code: Annotated[Code, Field(min_length=1)]
-    document_version: Annotated[int, Field(ge=0, lt=2**53)] | None = None
+    document_version: Annotated[int, Field(strict=True, ge=0, lt=2**53)] | None = None
     language: ReplyLanguage = None
     mode: Mode = "full"
     hint: Annotated[

@@ -36,12 +36,32 @@ STREAMS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "Server-sent events", "content": {"text/event-stream": {}}},
     **problems(404, 409, 413, 429, codes=CODES),
 }
+COMPLETIONS: Final[dict[int | str, dict[str, Any]]] = {
+    **STREAMS,
+    200: {
+        "description": "A `chat.completion`; with `stream`, its chunks as server-sent events",
+        "content": {
+            "application/json": {"schema": {"type": "object", "title": "ChatCompletion"}},
+            "text/event-stream": {},
+        },
+    },
+}
+TALK: Final = {
+    "threadId": "my-thread",
+    "runId": "my-run-1",
+    "state": {},
+    "messages": [{"id": "m1", "role": "user", "content": "Quiero aprender async en Python"}],
+    "tools": [],
+    "context": [],
+    "forwardedProps": {},
+}
+_EXAMPLE: Final = {"requestBody": {"content": {"application/json": {"example": TALK}}}}
 
 router = make_router("/v1", tag="chat")
 openai_router = make_router("/v1", tag="chat", route_class=OpenAIRoute)
 
 
-@router.post("/agui", response_class=Response, responses=STREAMS)
+@router.post("/agui", response_class=Response, responses=STREAMS, openapi_extra=_EXAMPLE)
 async def run_agui(body: RunAgentInput, user_id: CurrentUser, request: Request) -> Response:
     """Speak AG-UI 1.0: the last user message, or the answer to an interrupt.
 
@@ -72,7 +92,7 @@ async def list_models(user_id: CurrentUser) -> dict[str, Any]:
     return models_list(MADE_AT)
 
 
-@openai_router.post("/chat/completions", response_class=Response, responses=STREAMS)
+@openai_router.post("/chat/completions", response_class=Response, responses=COMPLETIONS)
 async def complete_chat(
     body: CompletionIn,
     user_id: CurrentUser,
