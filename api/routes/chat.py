@@ -79,6 +79,7 @@ async def run_agui(body: RunAgentInput, user_id: CurrentUser, request: Request) 
             message=message,
             run_id=run_id,
             thread_id=thread_id,
+            must_exist=_is_ours(body.thread_id),
             history=history,
             durable=False,
         )
@@ -145,8 +146,9 @@ async def _begin(
             return Begun(run, is_new=False)
     named = (asked.metadata or {}).get("thread_id")
     thread_id: str | None
+    must_exist = False
     if isinstance(named, str) and named:
-        thread_id = _thread_id(user_id, named)
+        thread_id, must_exist = _thread_id(user_id, named), _is_ours(named)
     elif turn.history:
         async with hub.services.open_tools(user_id) as tools:
             thread_id = await find_thread(tools, turn.history)
@@ -158,6 +160,7 @@ async def _begin(
             message=turn.message,
             run_id=run_id,
             thread_id=thread_id,
+            must_exist=must_exist,
             history=turn.history,
             durable=False,
         )
@@ -234,8 +237,12 @@ def _text(content: Any) -> str:
 
 def _thread_id(user_id: str, named: str) -> str:
     """Return our id of a thread: one of ours, or what the client calls by a name of its own."""
-    is_ours = named.startswith("thr_") and len(named) == len("thr_") + 32
-    return named if is_ours else own_thread_id(user_id, named)
+    return named if _is_ours(named) else own_thread_id(user_id, named)
+
+
+def _is_ours(named: str) -> bool:
+    """Tell whether a thread's name has the form of our ids: then it must be there."""
+    return named.startswith("thr_") and len(named) == len("thr_") + 32
 
 
 def _ids(begun: Begun) -> dict[str, str]:
