@@ -49,7 +49,7 @@ def _operation(document: Json, path: str, method: str, described: Json) -> Opera
         placed[parameter["in"]].append(parameter)
     content: Json = described.get("requestBody", {}).get("content", {})
     media_type = next(iter(content), None)
-    media = content.get(media_type, {})
+    media = content.get(media_type or "", {})
     schema = resolve(document, media.get("schema", {}))
     properties: Json = schema.get("properties", {})
     body = media.get("example") or least(document, schema) if content else None
