@@ -35,7 +35,13 @@ Every error is `application/problem+json` with a stable `code`. Times are UTC an
 
 def create_app(services: Services) -> FastAPI:
     """Return the application over opened services; whoever opened them closes them."""
-    app = FastAPI(title="AI Goals Tracker: agent service", version=VERSION, description=DESCRIPTION)
+    app = FastAPI(
+        title="AI Goals Tracker: agent service",
+        version=VERSION,
+        description=DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        servers=[{"url": "/", "description": "Where this document comes from"}],
+    )
     app.state.services = services
     app.state.metrics = make_registry(services.database_url)
     app.add_middleware(BodyLimit)

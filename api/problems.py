@@ -233,6 +233,7 @@ def _document(app: FastAPI) -> None:
         schemas.pop("ValidationError", None)
         for path in schema["paths"].values():
             for operation in path.values():
+                operation.setdefault("security", [])  # said, not left out: it is for everybody
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
                     operation["responses"]["422"] = problems(422)[422]
         app.openapi_schema = schema
