@@ -111,8 +111,8 @@ async def hanging(service: Service) -> AsyncIterator[Hung]:
 async def ask(learner: Learner, kind: str, made: str | None) -> httpx2.Response:
     """Send a request of this kind, for which a model is asked, about what was made for it."""
     said = {"role": "user", "content": "Quiero aprender async en Python"}
-    agui = {"state": {}, "tools": [], "context": [], "forwardedProps": {}}
-    path, body = {
+    agui: dict[str, Any] = {"state": {}, "tools": [], "context": [], "forwardedProps": {}}
+    asked: dict[str, tuple[str, dict[str, Any]]] = {
         "suggest": ("goals/suggest", {"wish": "probar mi API"}),
         "breakdown": (f"goals/{made}/breakdown", {}),
         "validate": (f"tasks/{made}/validate", CODE),
@@ -122,7 +122,8 @@ async def ask(learner: Learner, kind: str, made: str | None) -> httpx2.Response:
         ),
         "completion": ("chat/completions", {"messages": [said]}),
         "streamed": ("chat/completions", {"messages": [said], "stream": True}),
-    }[kind]
+    }
+    path, body = asked[kind]
     return await learner.client.post(f"/v1/{path}", json=body, headers=key_of(f"{kind}-1"))
 
 
@@ -132,8 +133,8 @@ async def begin(hung: Hung, kinds: Iterable[str]) -> list[asyncio.Task[httpx2.Re
     for number, kind in zip(range(CALLS), itertools.cycle(kinds), strict=False):
         learner = await hung.service.sign_in(f"learner{number}")
         noun = NEEDED.get(kind)
-        made = None if noun is None else await learner.make(noun, title="Aprender async")
-        asked.append(asyncio.create_task(ask(learner, kind, made and made["id"])))
+        made = None if noun is None else (await learner.make(noun, title="Aprender"))["id"]
+        asked.append(asyncio.create_task(ask(learner, kind, made)))
         if len(asked) % AT_ONCE == 0:
             await hung.gate.holds(len(asked))
     await hung.gate.holds(CALLS)
