@@ -1,4 +1,4 @@
-"""The bare route of `goals bench api` does what ours does: the same rows, or it measures nothing."""
+"""The bare route of `goals bench api` leaves the rows that ours does, or it measures nothing."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
