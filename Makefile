@@ -26,8 +26,8 @@ test-faults: $(READY) ## Kill, stop and starve all that carries events (10 minut
 test-clients: $(READY) ## Let real and generated clients talk with the service (needs node and npm)
 	@command -v npm >/dev/null || { echo "npm was not found: install Node.js 22 (20 works too)" >&2; exit 1; }
 	@npm ci --prefix tests/clients --no-audit --no-fund --loglevel=error
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python tests/clients/.venv
-	@$(BIN)/uv pip install --quiet --python tests/clients/.venv/bin/python --require-hashes -r tests/clients/requirements.lock
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/clients
+	@$(BIN)/uv pip install --quiet --python .venv/clients/bin/python --require-hashes -r tests/clients/requirements.lock
 	@$(BIN)/pytest tests/clients tests/integration/test_chat_openai.py
 
 test-local: $(READY) ## Run the tests of the real local model

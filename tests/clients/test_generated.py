@@ -14,7 +14,7 @@ from tests.service import Service
 from tests.talkers import listening
 
 FOLDER: Final = Path(__file__).parent
-TOOLS: Final = FOLDER / ".venv/bin"
+TOOLS: Final = FOLDER.parents[1] / ".venv/clients/bin"
 LINTER: Final = FOLDER / "node_modules/.bin/redocly"
 SECONDS: Final = 120
 
