@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from agent.models import ChatModel, response_format, without_titles
+from agent.watch import watch_calls
 from tools.errors import (
     GoalsError,
     ModelBadOutput,
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
 
 T = TypeVar("T", bound=BaseModel)
+COMPLETIONS: Final = "/chat/completions"
+_ROLES: Final = {"system": "system", "human": "user", "ai": "assistant"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,16 @@ class Answer(Generic[T]):
     usage: Usage
 
 
+@dataclass(frozen=True)
+class _Said:
+    """An answer as it came, whoever brought it; `reason` is why it ended."""
+
+    text: str
+    reason: str | None
+    refused: bool
+    usage: Usage
+
+
 class UnusableAnswer(ModelBadOutput):
     """The model finished, but its text does not fit; `text` and `usage` serve a repair turn."""
 
@@ -53,6 +66,7 @@ class UnusableAnswer(ModelBadOutput):
         self.usage = usage
 
 
+@watch_calls("json")
 async def ask(
     chat: ChatModel,
     messages: "Sequence[BaseMessage]",
@@ -72,21 +86,25 @@ async def ask(
     """
     schema = schema_of(shape)
     body = chat.body if sample is None else chat.body_of_sample(sample)
-    bound = chat.model.bind(
-        max_tokens=max_tokens,
-        **({"temperature": temperature} if chat.takes_temperature else {}),
-        extra_body={**body, **response_format(shape.__name__, schema)},
-    )
+    body = {**body, **response_format(shape.__name__, schema)}
+    sampling = {"temperature": temperature} if chat.takes_temperature else {}
     try:
         async with asyncio.timeout(deadline):
-            message: Any = await bound.ainvoke(list(messages))
+            if chat.client is None:
+                bound = chat.model.bind(max_tokens=max_tokens, **sampling, extra_body=body)
+                said = _read_message(await bound.ainvoke(list(messages)))
+            else:
+                body |= {"model": chat.name, "max_completion_tokens": max_tokens, **sampling}
+                body["messages"] = [_as_sent(message) for message in messages]
+                answer: Any = await chat.client.post(COMPLETIONS, cast_to=object, body=body)
+                said = _read_completion(answer)
     except TimeoutError as error:
         raise ModelTimeout(f"the model {chat.name} did not finish in {deadline:.0f} s") from error
     except GoalsError:
         raise
     except Exception as error:
         raise_as_ours(error, chat.name)
-    return _parsed(message, chat.name, shape)
+    return _parsed(said, chat.name, shape)
 
 
 @cache
@@ -95,29 +113,54 @@ def schema_of(shape: type[BaseModel]) -> dict[str, Any]:
     return without_titles(shape.model_json_schema())
 
 
-def _parsed(message: "AIMessage", name: str, shape: type[T]) -> Answer[T]:
-    counted = message.usage_metadata
-    usage = Usage(
-        input_tokens=counted["input_tokens"] if counted else 0,
-        output_tokens=counted["output_tokens"] if counted else 0,
+def _as_sent(message: "BaseMessage") -> dict[str, str]:
+    return {"role": _ROLES[message.type], "content": message.text}
+
+
+def _read_completion(answer: Any) -> _Said:
+    """Return what a chat completion says. Raises TypeError, KeyError… where it is none."""
+    choice, counted = answer["choices"][0], answer.get("usage") or {}
+    message = choice["message"]
+    return _Said(
+        text=message.get("content") or "",
+        reason=choice["finish_reason"],
+        refused=bool(message.get("refusal")),
+        usage=Usage(
+            input_tokens=int(counted.get("prompt_tokens") or 0),
+            output_tokens=int(counted.get("completion_tokens") or 0),
+        ),
     )
-    reason = message.response_metadata.get("finish_reason")
-    if message.additional_kwargs.get("refusal") or reason == "content_filter":
+
+
+def _read_message(message: "AIMessage") -> _Said:
+    counted = message.usage_metadata
+    return _Said(
+        text=message.text,
+        reason=message.response_metadata.get("finish_reason"),
+        refused=bool(message.additional_kwargs.get("refusal")),
+        usage=Usage(
+            input_tokens=counted["input_tokens"] if counted else 0,
+            output_tokens=counted["output_tokens"] if counted else 0,
+        ),
+    )
+
+
+def _parsed(said: _Said, name: str, shape: type[T]) -> Answer[T]:
+    if said.refused or said.reason == "content_filter":
         raise ModelRefused(f"the model {name} declined to answer")
-    if reason != "stop":
+    if said.reason != "stop":
         raise ModelTruncated(
-            f"the answer of {name} was cut before its end (finish_reason: {reason})"
+            f"the answer of {name} was cut before its end (finish_reason: {said.reason})"
         )
-    text = message.text
     try:
-        value = shape.model_validate_json(text)
+        value = shape.model_validate_json(said.text)
     except ValidationError as error:
         raise UnusableAnswer(
             f"the answer of {name} does not fit {shape.__name__}: {_complaint(error)}",
-            text=text,
-            usage=usage,
+            text=said.text,
+            usage=said.usage,
         ) from error
-    return Answer(value, usage)
+    return Answer(value, said.usage)
 
 
 def _complaint(error: ValidationError) -> str:

@@ -12,11 +12,12 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.context import AgentContext
-from agent.nodes.change_status import require_status
+from agent.nodes.change_status import require_possible
 from agent.search_tools import make_search_tools
 from agent.state import JobName, Json
 from agent.talk import Call
-from tools.errors import GoalsError, InputError, NotFound
+from agent.tracing import execute_tool
+from tools.errors import GoalsError, InputError, NotFound, StateConflict
 from tools.goals import get_goal
 from tools.indexing import GOAL, TASK
 from tools.tasks import get_task
@@ -104,9 +105,11 @@ async def call_tool(context: AgentContext, call: Call, *, language: Literal["es"
     searches = {tool.name: tool for tool in make_search_tools(context.open_tools)}
     if call.name not in searches:
         return _refused(InputError("there is no such tool"))
-    message = await searches[call.name].ainvoke(
-        {"type": "tool_call", "id": call.id, "name": call.name, "args": call.arguments}
-    )
+    with execute_tool(call.name, call_id=call.id, arguments=call.arguments) as told:
+        message = await searches[call.name].ainvoke(
+            {"type": "tool_call", "id": call.id, "name": call.name, "args": call.arguments}
+        )
+        told.tell_result(str(message.content))
     return Told(str(message.content), failed=message.status == "error")
 
 
@@ -121,7 +124,7 @@ async def _propose(context: AgentContext, call: Call, *, language: Literal["es",
             for one in error.errors(include_input=False, include_url=False)[:5]
         )
         return _refused(InputError(fields))
-    except (NotFound, InputError) as error:
+    except (NotFound, InputError, StateConflict) as error:
         return _refused(error)
     content = json.dumps({"proposed": True, "written": False})
     return Told(content, job=job, request={**request, "language": language, "review": True})
@@ -137,10 +140,11 @@ async def _request(context: AgentContext, asked: _Arguments) -> Json:
             return {"goal_id": asked.goal_id, "count": None, "instructions": asked.instructions}
         assert isinstance(asked, ProposeStatus)
         if asked.id.startswith("gol_"):
-            await get_goal(tools, asked.id)
+            goal = await get_goal(tools, asked.id)
+            require_possible(GOAL, goal.status, asked.status)
         else:
-            await get_task(tools, asked.id)
-        require_status(GOAL if asked.id.startswith("gol_") else TASK, asked.status)
+            task = await get_task(tools, asked.id)
+            require_possible(TASK, task.status, asked.status)
         return {"entity_id": asked.id, "status": asked.status}
 
 

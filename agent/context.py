@@ -1,6 +1,7 @@
 """What a run is given and never keeps: identity, database, models, limits, and what it has cost."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from agent.answers import Usage
 from agent.models import ChatModel
@@ -9,7 +10,13 @@ from tools import usage
 from tools.context import OpenTools, ToolContext
 from tools.embedders import Embedder
 from tools.errors import BudgetExceeded
+from tools.metrics import count_refusal
+from tools.runs import Start
 from tools.usage import Budget
+
+HISTORY_MESSAGES: Final = 40
+LATEST_GOALS: Final = 15
+"""What a talk is told of its thread, the new message among it, and of the user's goals."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,8 @@ class Meter:
 class AgentContext:
     """One user's run: `open_tools` opens a transaction as that user.
 
-    Without a `budget` nothing is limited or counted, as in evals.
+    Without a `budget` nothing is limited or counted, as in evals. A talk that was opened with its
+    message has its `start`.
     """
 
     user_id: str
@@ -56,6 +64,7 @@ class AgentContext:
     limits: Limits = Limits()
     budget: Budget | None = None
     meter: Meter = field(default_factory=Meter)
+    start: Start | None = None
 
     async def reserve(self, tools: ToolContext, state: AgentState) -> None:
         """Take the run's share of the user's budget, once. Raises BudgetExceeded."""
@@ -89,6 +98,8 @@ class AgentContext:
         if self.budget is None:
             return
         if self.meter.calls >= self.budget.run_calls:
+            count_refusal("run")
             raise BudgetExceeded(f"one run may ask the model {self.budget.run_calls} times")
         if self.meter.input_tokens + self.meter.output_tokens >= self.budget.run_tokens:
+            count_refusal("run")
             raise BudgetExceeded(f"one run may use {self.budget.run_tokens:,} tokens")

@@ -7,6 +7,7 @@ something, to load again with that job, which then is always reviewed.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
@@ -26,6 +27,33 @@ if TYPE_CHECKING:
     AgentGraph = CompiledStateGraph[AgentState, AgentContext, AgentState, AgentState]
 
 
+class Way(Runnable[AgentState, str]):
+    """Says which node is next: called as it is, where LangGraph would take a thread and a trace."""
+
+    def __init__(self, choose: Callable[[AgentState], str]) -> None:
+        """Go where `choose` says."""
+        self.name = choose.__name__
+        self._choose = choose
+
+    def invoke(
+        self,
+        input: AgentState,  # noqa: A002 - Runnable's own name
+        config: RunnableConfig | None = None,
+        **_given: Any,
+    ) -> str:
+        """Return the name of the next node."""
+        return self._choose(input)
+
+    async def ainvoke(
+        self,
+        input: AgentState,  # noqa: A002 - Runnable's own name
+        config: RunnableConfig | None = None,
+        **_given: Any,
+    ) -> str:
+        """Return the name of the next node, at once."""
+        return self._choose(input)
+
+
 def build_graph(checkpointer: "BaseCheckpointSaver[Any] | None") -> "AgentGraph":
     """Return the compiled graph; `None` keeps no checkpoints.
 
@@ -36,15 +64,16 @@ def build_graph(checkpointer: "BaseCheckpointSaver[Any] | None") -> "AgentGraph"
         graph.add_node(name, _announced(name, node))
 
     graph.add_edge(START, "load")
-    graph.add_conditional_edges("load", steps.after_load, ["route", "converse", END])
-    graph.add_conditional_edges("converse", converse.after_converse, ["call_tools", END])
-    graph.add_conditional_edges("call_tools", converse.after_tools, ["converse", "load"])
+    graph.add_conditional_edges("load", Way(steps.after_load), ["route", "converse", END])
+    graph.add_conditional_edges("converse", Way(converse.after_converse), ["call_tools", END])
+    graph.add_conditional_edges("call_tools", Way(converse.after_tools), ["converse", "load"])
     graph.add_edge("route", "retrieve")
-    graph.add_conditional_edges("retrieve", steps.to_job, list(steps.JOBS))
+    graph.add_conditional_edges("retrieve", Way(steps.to_job), list(steps.JOBS))
     for job in steps.JOBS.values():
         graph.add_node(job.name, _announced(job.name, _answer_node(job.answer)))
-        graph.add_conditional_edges(job.name, steps.after_answer, [job.name, "check"])
-    graph.add_conditional_edges("check", steps.after_check, [*steps.JOBS, "propose", "persist"])
+        graph.add_conditional_edges(job.name, Way(steps.after_answer), [job.name, "check"])
+    after_check = [*steps.JOBS, "propose", "persist"]
+    graph.add_conditional_edges("check", Way(steps.after_check), after_check)
     graph.add_edge("propose", "review")
     graph.add_edge("review", "persist")
     graph.add_edge("persist", END)

@@ -10,25 +10,28 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
-
 from agent.context import AgentContext
 from agent.review import Decisions, as_json
 from agent.state import AgentState, JobName, Json
 from agent.stream import RunEvent
+from agent.watch import watch_job
 from db.base import new_id
 from db.engine import UNAVAILABLE
 from db.operations import make_operation_id
 from tools.errors import SetupError, StepLimit
+from tools.logs import LazyLogger
 
 if TYPE_CHECKING:
     from agent.graph import AgentGraph
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 
 
 NEW_RUN: Final = "__new_run"
 """Set in the configuration of a run of which there can be no checkpoint yet; never stored."""
+ONE_SHOT: Final = "__one_shot"
+"""Set where nobody will go on from the run's checkpoint: it is kept to be looked at, and the answer
+does not wait for it. Never stored."""
 LAST_WRITE: Final = "__last_write"
 """Set where the run's checkpoint is the last that is written of it and may be gone on from: then
 it is to be on the disk when the caller hears of it. Elsewhere nobody needs it, or the run's end
@@ -67,24 +70,42 @@ def begin(
     )
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a job came to; `is_repeated` where an earlier run with the same key did it."""
+
+    result: Json
+    is_repeated: bool
+
+
 async def run_job(
     graph: "AgentGraph", context: AgentContext, *, job: JobName, request: Json, key: str | None
 ) -> Json:
+    """Return the result of `answer_job`."""
+    return (await answer_job(graph, context, job=job, request=request, key=key)).result
+
+
+@watch_job
+async def answer_job(
+    graph: "AgentGraph", context: AgentContext, *, job: JobName, request: Json, key: str | None
+) -> Answer:
     """Return the answer of `job`; where a review is asked for, the proposal.
 
     `key` is the caller's idempotency key: the same key and request give the first run's answer.
     Raises the errors of `tools.errors`; then nothing was written.
     """
     result: Json = {}
+    is_repeated = False
     state = begin(context.user_id, job=job, request=request, key=key)
     try:
         async for done in stream_steps(graph, context, state):
             if isinstance(done, StepDone):
                 result = done.change.get("result") or done.change.get("proposal") or result
+                is_repeated = is_repeated or (done.node == "load" and bool(result))
     except Exception:
         await _count_failed(context, state["operation_id"])
         raise
-    return result
+    return Answer(result, is_repeated)
 
 
 async def _count_failed(context: AgentContext, operation_id: str) -> None:
@@ -105,20 +126,27 @@ async def stream_steps(
     *,
     decisions: Decisions | None = None,
     listen: bool = False,
+    again: bool = False,
 ) -> AsyncIterator[RunEvent | StepDone]:
     """Yield each node of the run as it finishes and, to those who `listen`, what it tells.
 
-    With `decisions` the run goes on from the question at which it waits.
+    With `decisions` the run goes on from the question at which it waits; one that is begun `again`
+    may have left a checkpoint.
     """
     from langgraph.errors import GraphRecursionError
     from langgraph.types import Command
 
     _require_strict_checkpoints()
     steps = context.limits.talk_steps if state.get("thread_id") else context.limits.steps
-    new = decisions is None and state.get("run_id") is None
+    new = decisions is None and not again
     last = state.get("run_id") is None and bool(state.get("request", {}).get("review"))
     config: Any = {
-        "configurable": {"thread_id": state["saved_as"], NEW_RUN: new, LAST_WRITE: last},
+        "configurable": {
+            "thread_id": state["saved_as"],
+            NEW_RUN: new,
+            LAST_WRITE: last,
+            ONE_SHOT: new and not last,
+        },
         "recursion_limit": steps,
         "metadata": {"user_id": context.user_id},  # by which an erased user's checkpoints are found
     }

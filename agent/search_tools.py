@@ -8,7 +8,6 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
-import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.disarm import disarm_source
@@ -19,6 +18,7 @@ from db.retrieval import Scope
 from tools.context import OpenTools, ToolContext
 from tools.errors import DatabaseUnavailable, GoalsError, InputError
 from tools.indexing import CODE_SNAPSHOT, ENTITY_TYPES, GOAL, TASK
+from tools.logs import LazyLogger
 from tools.search import MAX_QUERY_CHARACTERS, SearchResult, search_everything
 from tools.texts import TEXT_ERRORS, Id, Language, Moment, Text
 
@@ -30,7 +30,7 @@ TITLE_TOKENS: Final = 40
 MAX_FILTERS: Final = 6
 
 EntityType = Literal["goal", "task", "course", "code_snapshot", "ai_feedback"]
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 
 
 class SearchArguments(BaseModel):

@@ -3,18 +3,21 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.answers import Usage, raise_as_ours
+from agent.heard import CallText, Heard
 from agent.models import ChatModel
 from agent.state import Json
+from agent.watch import watch_calls
 from db.base import new_id
 from tools.errors import GoalsError, ModelRefused, ModelTimeout, ModelTruncated
 
 if TYPE_CHECKING:
-    from langchain_core.messages import AIMessageChunk, BaseMessage
+    from langchain_core.messages import AIMessageChunk
 
 FINISHED: Final = frozenset({"stop", "tool_calls"})
 MAX_CALLS: Final = 50
@@ -42,9 +45,10 @@ class Spoken:
     usage: Usage
 
 
+@watch_calls("text")
 async def talk(
     chat: ChatModel,
-    messages: "Sequence[BaseMessage]",
+    messages: Sequence[Json],
     *,
     tools: Sequence[Json],
     max_tokens: int,
@@ -53,67 +57,96 @@ async def talk(
 ) -> Spoken:
     """Return one turn of the model; `on_text` gets each piece of its text at once.
 
-    `tools` are OpenAI's function definitions. A model that writes its call as JSON text, as small
-    ones do, has called: such text is kept from `on_text`. Raises ModelTimeout, ModelUnavailable,
-    ModelTruncated, ModelRefused or ModelBadOutput; what was said until then is void.
+    `messages` are OpenAI's, `tools` its function definitions. A model that writes its call as JSON
+    text, as small ones do, has called: such text is kept from `on_text`. Raises ModelTimeout,
+    ModelUnavailable, ModelTruncated, ModelRefused or ModelBadOutput; what was said until then is
+    void.
     """
-    bound = chat.model.bind(
-        max_tokens=max_tokens,
-        stream_usage=True,
-        # openai's client looks through `tools` for 1 ms at each call; what is extra it only sends
-        extra_body={**chat.body, "tools": list(tools)},
-    )
     held = _HeldBack(on_text, names=frozenset(tool["function"]["name"] for tool in tools))
-    whole: AIMessageChunk | None = None
+    heard = Heard()
+    body = {**chat.body, "tools": list(tools)}
+    listen = _listen_to_model if chat.stream is None else _listen_to_wire
     try:
-        async with asyncio.timeout(deadline):
-            async for chunk in bound.astream(list(messages)):
-                piece: Any = chunk
-                whole = piece if whole is None else whole + piece
-                if piece.text:
-                    held.add(piece.text)
-                    await asyncio.sleep(0)  # or all that has come is read before any of it is told
+        async with (
+            asyncio.timeout(deadline),
+            aclosing(listen(chat, messages, body, max_tokens=max_tokens, heard=heard)) as pieces,
+        ):
+            async for text in pieces:
+                held.add(text)
+                await asyncio.sleep(0)  # or all that has come is read before any of it is told
     except TimeoutError as error:
         raise ModelTimeout(f"the model {chat.name} did not finish in {deadline:.0f} s") from error
     except GoalsError:
         raise
     except Exception as error:
         raise_as_ours(error, chat.name)
-    _require_whole(whole, chat.name)
-    assert whole is not None
+    _require_whole(heard, chat.name)
     written = held.finish()
-    counted = whole.usage_metadata
     return Spoken(
-        text="" if written else whole.text,
-        calls=(written,) if written else _calls(whole),
-        usage=Usage(
-            input_tokens=counted["input_tokens"] if counted else 0,
-            output_tokens=counted["output_tokens"] if counted else 0,
-        ),
+        text="" if written else "".join(heard.text),
+        calls=(written,) if written else _calls(heard),
+        usage=heard.usage,
     )
 
 
-def _require_whole(message: "AIMessageChunk | None", name: str) -> None:
-    if message is None:
+async def _listen_to_wire(
+    chat: ChatModel, messages: Sequence[Json], body: Json, *, max_tokens: int, heard: Heard
+) -> AsyncGenerator[str, None]:
+    """Yield the pieces of text that are not empty."""
+    assert chat.stream is not None, "this model has a stream of its own"
+    asked = {"messages": list(messages), "max_completion_tokens": max_tokens, **body}
+    async with aclosing(chat.stream.chunks(asked)) as chunks:
+        async for chunk in chunks:
+            text = heard.add(chunk)
+            if text:
+                yield text
+
+
+async def _listen_to_model(
+    chat: ChatModel, messages: Sequence[Json], body: Json, *, max_tokens: int, heard: Heard
+) -> AsyncGenerator[str, None]:
+    """Yield the pieces of text that are not empty, of a model that only LangChain knows."""
+    bound = chat.model.bind(max_tokens=max_tokens, stream_usage=True, extra_body=body)
+    whole: AIMessageChunk | None = None
+    async for chunk in bound.astream(list(messages)):
+        piece: Any = chunk
+        whole = piece if whole is None else whole + piece
+        if piece.text:
+            heard.text.append(piece.text)
+            yield piece.text
+    if whole is None:
+        return
+    heard.begun = True
+    heard.finish = whole.response_metadata.get("finish_reason")
+    heard.refused = bool(whole.additional_kwargs.get("refusal"))
+    heard.calls = {
+        number: CallText(one["id"] or "", one["name"] or "", one["args"] or "")
+        for number, one in enumerate(whole.tool_call_chunks)
+    }
+    if counted := whole.usage_metadata:
+        heard.usage = Usage(counted["input_tokens"], counted["output_tokens"])
+
+
+def _require_whole(heard: Heard, name: str) -> None:
+    if not heard.begun:
         raise ModelTruncated(f"the answer of {name} was cut before it began")
-    reason = message.response_metadata.get("finish_reason")
-    if message.additional_kwargs.get("refusal") or reason == "content_filter":
+    if heard.refused or heard.finish == "content_filter":
         raise ModelRefused(f"the model {name} declined to answer")
-    if reason not in FINISHED:
+    if heard.finish not in FINISHED:
         raise ModelTruncated(
-            f"the answer of {name} was cut before its end (finish_reason: {reason})"
+            f"the answer of {name} was cut before its end (finish_reason: {heard.finish})"
         )
 
 
-def _calls(message: "AIMessageChunk") -> tuple[Call, ...]:
-    """Return the calls, their arguments read strictly: langchain completes what was cut."""
+def _calls(heard: Heard) -> tuple[Call, ...]:
+    """Return the calls, their arguments read strictly: what was cut is not completed."""
     return tuple(
-        Call(one["id"] or new_id("run"), one["name"] or "", _object(one["args"]))
-        for one in message.tool_call_chunks[:MAX_CALLS]
+        Call(one.id or new_id("run"), one.name, _object(one.arguments))
+        for _, one in sorted(heard.calls.items())[:MAX_CALLS]
     )
 
 
-def _object(text: str | None) -> Json | None:
+def _object(text: str) -> Json | None:
     try:
         value = json.loads(text or "{}")
     except (ValueError, RecursionError):

@@ -7,19 +7,20 @@ from collections.abc import Iterable, Iterator
 from logging.config import fileConfig
 from typing import Any, Final, Literal
 
+import pgvector.sqlalchemy  # noqa: F401 - it makes the type known to reflection
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from pgvector.sqlalchemy import Vector
 from sqlalchemy import Connection, NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 import db.conversation_models
-import db.models  # noqa: F401 - both register the tables in Base.metadata
-from db.base import Base, UTCDateTime
+import db.models
+import db.rate_windows  # noqa: F401 - all three register the tables in Base.metadata
+from db.base import Base, UTCDateTime, Vector
 from db.engine import CONNECT_TIMEOUT_SECONDS, UTC_OPTIONS, database_url
 
 ADVISORY_KEY: Final = 1_735_352_684
@@ -158,6 +159,8 @@ def _configure(**target: Any) -> None:
 def _migrate_offline() -> None:
     """Print the SQL; no database is touched."""
     _configure(dialect_name="postgresql", literal_binds=True, dialect_opts={"paramstyle": "named"})
+    timeout = _argument("lock_timeout", TABLE_LOCK_TIMEOUT)
+    context.get_context().impl.static_output(f"SET lock_timeout = '{timeout}';\n")
     with context.begin_transaction():
         context.run_migrations()
 

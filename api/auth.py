@@ -1,24 +1,39 @@
-"""Identity: a signed token says who is asking, and nothing else does."""
+"""Identity: a signed token says who is asking, and nothing else does.
 
+What a token says of itself chooses nothing: the algorithm is the key's, the key is ours or one of
+the configured key set, and its lifetime is read strictly.
+"""
+
+import math
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
-
-import jwt
+from typing import Any, Final, Protocol
 
 from tools.errors import AuthError, SetupError
 
 ALGORITHM: Final = "HS256"
 MIN_SECRET_BYTES: Final = 32
-MAX_TOKEN_CHARACTERS: Final = 4_096
+MAX_TOKEN_CHARACTERS: Final = 8_192
+MAX_KEY_ID_CHARACTERS: Final = 200
 MAX_ID_CHARACTERS: Final = 36
 LEEWAY_SECONDS: Final = 5
+LAST_MOMENT: Final = 253_402_300_799
+"""The end of the year 9999, in seconds since 1970."""
 REQUIRED_CLAIMS: Final = ("exp", "iat", "iss", "aud", "sub")
+_SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+
+class Identifier(Protocol):
+    """What knows whom a token speaks for."""
+
+    async def identify(self, token: str) -> str:
+        """Return the id of the user that `token` speaks for. Raises AuthError, KeysUnavailable."""
 
 
 @dataclass(frozen=True)
 class JwtConfig:
-    """What tokens are signed and checked with; raises SetupError for a secret below 32 bytes."""
+    """The secret that tokens are signed and checked with; raises SetupError below 32 bytes."""
 
     secret: bytes = field(repr=False)
     issuer: str
@@ -31,9 +46,23 @@ class JwtConfig:
                 "are needed: make one with `openssl rand -base64 48`"
             )
 
+    async def identify(self, token: str) -> str:
+        """Return the id of the user that `token` speaks for. Raises AuthError."""
+        return verify_token(self, token)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a token says of its signature: never believed, only looked up."""
+
+    algorithm: str
+    key_id: str | None
+
 
 def make_token(config: JwtConfig, *, user_id: str, hours: float, now: datetime) -> str:
     """Return a token for `user_id` that is valid for `hours` from `now` on."""
+    import jwt
+
     claims = {
         "iss": config.issuer,
         "aud": config.audience,
@@ -45,31 +74,92 @@ def make_token(config: JwtConfig, *, user_id: str, hours: float, now: datetime) 
 
 
 def verify_token(config: JwtConfig, token: str) -> str:
-    """Return the id of the user that `token` speaks for.
+    """Return the id of the user that `token`, signed with our secret, speaks for.
+
+    Raises AuthError as `check_token` does.
+    """
+    if read_header(token).algorithm != ALGORITHM:
+        raise refusal()
+    return check_token(
+        token,
+        config.secret,
+        algorithm=ALGORITHM,
+        issuer=config.issuer,
+        audience=config.audience,
+    )
+
+
+def read_header(token: str) -> Header:
+    """Return what `token` says of its signature, if it has the shape of one that we could accept.
+
+    What leads elsewhere (`jku`, `jwk`, `x5u`) is not read. Raises AuthError.
+    """
+    import jwt
+
+    if len(token) > MAX_TOKEN_CHARACTERS:
+        raise AuthError("the token is too long")
+    if _SHAPE.fullmatch(token) is None:
+        raise refusal()
+    try:
+        header = jwt.get_unverified_header(token)
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+        raise refusal() from error
+    algorithm, key_id = header.get("alg"), header.get("kid")
+    if not isinstance(algorithm, str) or "crit" in header or "b64" in header:
+        raise refusal()
+    if key_id is not None and not (
+        isinstance(key_id, str)
+        and 0 < len(key_id) <= MAX_KEY_ID_CHARACTERS
+        and key_id.isascii()
+        and key_id.isprintable()
+    ):
+        raise refusal()
+    return Header(algorithm, key_id)
+
+
+def check_token(token: str, key: Any, *, algorithm: str, issuer: str, audience: str) -> str:
+    """Return the id of the user that `token` speaks for, if `key` signed it by `algorithm`.
 
     Raises AuthError: AUTH_EXPIRED for a token that was good once, else AUTH_INVALID. The reason is
     for the holder of the token, and names no claim's value.
     """
-    if len(token) > MAX_TOKEN_CHARACTERS:
-        raise AuthError("the token is too long")
+    import jwt
+
     try:
         claims = jwt.decode(
             token,
-            config.secret,
-            algorithms=[ALGORITHM],
-            audience=config.audience,
-            issuer=config.issuer,
+            key,
+            algorithms=[algorithm],
+            audience=audience,
+            issuer=issuer,
             leeway=LEEWAY_SECONDS,
             options={"require": list(REQUIRED_CLAIMS)},
         )
     except jwt.ExpiredSignatureError as error:
         raise AuthError("the token has expired", code="AUTH_EXPIRED") from error
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise AuthError("the token is not one that this service accepts") from error
+        raise refusal() from error
+    moments = [claims[name] for name in ("exp", "iat", "nbf") if name in claims]
+    if not all(_is_moment(moment) for moment in moments):
+        raise refusal()
+    return _user_id(claims["sub"])
 
-    user_id = claims["sub"]
-    if not (isinstance(user_id, str) and user_id.isascii() and user_id.isprintable()):
-        raise AuthError("the token is not one that this service accepts")
-    if not 0 < len(user_id) <= MAX_ID_CHARACTERS:
-        raise AuthError("the token is not one that this service accepts")
-    return user_id
+
+def refusal() -> AuthError:
+    """Return the one answer to whatever is wrong with a token."""
+    return AuthError("the token is not one that this service accepts")
+
+
+def _is_moment(value: Any) -> bool:
+    """Tell a NumericDate (RFC 7519) from what PyJWT takes for one: texts, true, the year 10^30."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and 0 <= value <= LAST_MOMENT
+
+
+def _user_id(subject: Any) -> str:
+    if not (isinstance(subject, str) and subject.isascii() and subject.isprintable()):
+        raise refusal()
+    if not 0 < len(subject) <= MAX_ID_CHARACTERS:
+        raise refusal()
+    return subject

@@ -115,7 +115,7 @@ def make_request(services: Mapping[bool, Services], goal_ids: list[str]) -> Writ
     """Return `PATCH /v1/goals/{id}`: the application, called as its server calls it."""
     apps = {event: create_app(each) for event, each in services.items()}
     tokens = [
-        make_token(services[True].jwt, user_id=user_id, hours=HOURS, now=utc_now())
+        make_token(services[True].signer, user_id=user_id, hours=HOURS, now=utc_now())
         for user_id in user_ids()[:WRITERS]
     ]
     priorities = [itertools.cycle(_PRIORITIES) for _ in goal_ids]

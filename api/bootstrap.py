@@ -7,30 +7,40 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from api.auth import JwtConfig
 from api.checkpoints import open_checkpoints
 from api.settings import Settings
+from api.tenancy import Tenancy, app_url_of, open_tenancy
+from api.tracing import trace_database
 from db.base import utc_now
+from db.embeddings import KnownVector
 from db.engine import Sessions, database_url, make_engine, make_sessions
+from db.tenancy import bind_tenant
 from tools.context import ToolContext
 from tools.errors import SetupError
 from tools.http import HttpClients, make_http_clients
+from tools.passwords import Passwords
 
 if TYPE_CHECKING:
     from agent.context import AgentContext
     from agent.graph import AgentGraph
     from agent.models import ChatModel
+    from api.jwks import KeySet
+    from api.rate_limits import RateLimits
     from api.runs.hub import RunHub
     from tools.backfill import Filler
     from tools.embedders import Embedder
+    from tools.known_vectors import KnownVectors
     from tools.usage import Budget
 
 SECRET_FILE: Final = "jwt.secret"  # noqa: S105 - a file's name
+SYSTEM_CONNECTIONS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -43,16 +53,37 @@ class Agent:
 
 @dataclass(frozen=True)
 class Services:
-    """What an edge works with, made once for a process; `agent` and `hub` only where asked for."""
+    """What an edge works with, made once for a process; `agent` and `hub` only where asked for.
+
+    `sessions`, on `app_url`, show each user their own rows and nobody anything else; `system`, on
+    `database_url`, is for what this process does for all users.
+    Without `rates` nobody is limited.
+    """
 
     settings: Settings
     database_url: str
+    app_url: str
     sessions: Sessions
+    system: Sessions
     embedder: "Embedder"
-    jwt: JwtConfig
+    jwt: "JwtConfig | KeySet"
     agent: Agent | None = None
     hub: "RunHub | None" = None
+    rates: "RateLimits | None" = None
+    passwords: Passwords = field(default_factory=Passwords)
+    known_vectors: "KnownVectors | None" = None
+    tenancy: Tenancy | None = None
     now: Callable[[], datetime] = utc_now
+
+    @property
+    def signer(self) -> JwtConfig:
+        """Return what own tokens are signed with. Raises SetupError where another issuer does."""
+        return own_issuer(self.jwt)
+
+    @property
+    def offers_sign_in(self) -> bool:
+        """Tell whether people register and sign in here."""
+        return self.settings.offers_sign_in and isinstance(self.jwt, JwtConfig)
 
     @property
     def budget(self) -> "Budget":
@@ -62,14 +93,21 @@ class Services:
     @contextlib.asynccontextmanager
     async def open_tools(self, user_id: str, source: str = "api") -> AsyncIterator[ToolContext]:
         """Open one transaction as `user_id`: committed at the end of the block, or rolled back."""
+        known: list[KnownVector] = []
+        if self.tenancy is not None:
+            await self.tenancy.require()
         async with self.sessions.begin() as session:
+            bind_tenant(session, user_id)
             yield ToolContext(
                 session=session,
                 user_id=user_id,
                 embedder=self.embedder,
                 now=self.now(),
                 source=source,
+                known=None if self.known_vectors is None else known,
             )
+        if known and self.known_vectors is not None:
+            self.known_vectors.add(partial(self.open_tools, user_id, source), known)
 
     def agent_context(self, user_id: str, source: str = "api") -> "AgentContext":
         """Return what a run of the graph gets for `user_id`. Needs the agent."""
@@ -120,6 +158,7 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
     """
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
     from tools.analysis.runs.sandbox import close_sandbox
+    from tools.known_vectors import KnownVectors
 
     async with AsyncExitStack() as stack:
         clients = make_http_clients(timeout=settings.call_seconds)
@@ -129,22 +168,34 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
             await stack.enter_async_context(_open_chat(settings, clients)) if with_agent else None
         )
         url = stack.enter_context(open_database(settings))
-        engine = make_engine(url)
+        app_url = app_url_of(settings, url)
+        tenancy = await open_tenancy(url, app_url)
+        engine, system = make_engine(app_url), make_engine(url, pool_size=SYSTEM_CONNECTIONS)
+        trace_database(engine)
         stack.push_async_callback(engine.dispose)
+        stack.push_async_callback(system.dispose)
         embedder = _embedder_of(settings, clients)
+        known_vectors = KnownVectors()
+        stack.push_async_callback(known_vectors.aclose)
         agent = None
         if chat is not None:
             from agent.graph import build_graph
 
-            saver = await stack.enter_async_context(open_checkpoints(url))
+            saver = await stack.enter_async_context(open_checkpoints(app_url))
             agent = Agent(graph=build_graph(saver), chat=chat)
+        sessions = make_sessions(engine)
         services = Services(
             settings=settings,
             database_url=url,
-            sessions=make_sessions(engine),
+            app_url=app_url,
+            sessions=sessions,
+            system=make_sessions(system),
+            tenancy=tenancy,
             embedder=embedder,
-            jwt=jwt_config(settings),
+            jwt=await stack.enter_async_context(_open_issuer(settings, clients)),
             agent=agent,
+            rates=_rates_of(settings, sessions),
+            known_vectors=known_vectors,
         )
         if agent is not None:
             from api.runs.hub import open_hub
@@ -200,11 +251,71 @@ def _embedder_of(settings: Settings, clients: HttpClients) -> "Embedder":
     )
 
 
+def _rates_of(settings: Settings, sessions: Sessions) -> "RateLimits":
+    from api.rate_limits import RateLimits
+
+    return RateLimits(
+        sessions,
+        requests=settings.rate_requests,
+        models=settings.rate_models,
+        sign_in=settings.rate_sign_in,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _open_issuer(
+    settings: Settings, clients: HttpClients
+) -> AsyncIterator["JwtConfig | KeySet"]:
+    """Yield what tokens are checked with: our secret, or the keys of GOALS_JWKS_URL."""
+    import jwt  # noqa: F401 - a tenth of a second, not to be spent in the first request
+
+    if settings.jwks_url is None:
+        yield jwt_config(settings)
+        return
+
+    keys = make_key_set(settings, clients)
+    async with keys.kept_fresh():
+        yield keys
+
+
+def make_key_set(settings: Settings, clients: HttpClients) -> "KeySet":
+    """Return the keys of GOALS_JWKS_URL, not fetched yet. Raises SetupError for contradictions."""
+    from api.jwks import KeySet
+
+    assert settings.jwks_url is not None
+    if settings.jwt_secret is not None:
+        raise SetupError(
+            "GOALS_JWT_SECRET and GOALS_JWKS_URL are both set: tokens are signed by one of them"
+        )
+    if settings.sign_in:
+        raise SetupError(
+            "GOALS_SIGN_IN needs GOALS_JWT_SECRET: GOALS_JWKS_URL has another issuer's keys"
+        )
+    if "jwt_issuer" not in settings.model_fields_set:
+        raise SetupError("GOALS_JWT_ISSUER is not set: it is the `iss` of GOALS_JWKS_URL's tokens")
+    return KeySet(
+        settings.jwks_url,
+        client=clients.asynchronous,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+    )
+
+
+def own_issuer(jwt: "JwtConfig | KeySet") -> JwtConfig:
+    """Return `jwt` if it can sign. Raises SetupError where it only knows another issuer's keys."""
+    if not isinstance(jwt, JwtConfig):
+        raise SetupError("tokens come from the issuer of GOALS_JWKS_URL: get one there")
+    return jwt
+
+
 def jwt_config(settings: Settings) -> JwtConfig:
     """Return what tokens are checked with; the embedded mode makes and keeps its own secret.
 
-    Raises SetupError where one's own database has no secret configured, or it is too short.
+    Raises SetupError where one's own database has no secret configured, where it is too short, and
+    where tokens are another issuer's.
     """
+    if settings.jwks_url is not None:
+        raise SetupError("tokens come from the issuer of GOALS_JWKS_URL: get one there")
     if settings.jwt_secret is not None:
         secret = settings.jwt_secret.get_secret_value().encode()
     elif settings.database_url is not None:
@@ -241,6 +352,16 @@ async def _open_chat(settings: Settings, clients: HttpClients) -> AsyncIterator[
             model=settings.chat_model,
             api_key=_revealed(settings.openai_api_key),
             base_url=settings.openai_base_url,
+            clients=clients,
+        )
+        return
+
+    if settings.model_server is not None:
+        yield make_chat_model(
+            provider,
+            model=settings.local_model.stem,
+            api_key=_revealed(settings.model_server_key),
+            base_url=settings.model_server,
             clients=clients,
         )
         return

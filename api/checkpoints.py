@@ -1,17 +1,24 @@
 """LangGraph's checkpoints: none is looked for where a run begins, one is kept where it ends."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from db.checkpoints import keep_checkpoint
-from db.engine import UTC_OPTIONS, conninfo, make_writes
+from db.engine import UNAVAILABLE, UTC_OPTIONS, conninfo, make_writes
 from db.reads import is_alive
+from db.tenancy import SET_TENANT
 
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
 CONNECTIONS: Final = 4
+_user: Final = ContextVar[str]("user")
+
+log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
@@ -20,33 +27,52 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
 
     A checkpoint waits for the disk only where the caller is told to come back to it and nothing
     is committed after it: see `agent.run.LAST_WRITE`. LangGraph's own way writes them one at a
-    time, in several messages and a thread; there are as many as there are requests.
+    time, in several messages and a thread; there are as many as there are requests. What nobody
+    goes on from is written beside the answer, and at the end of the block what is left of it.
     """
     from langgraph.checkpoint.base import get_serializable_checkpoint_metadata
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+    from psycopg import AsyncRawCursor
 
-    from agent.run import LAST_WRITE, NEW_RUN
+    from agent.run import LAST_WRITE, NEW_RUN, ONE_SHOT
 
     writes = make_writes(url)
+    keeping: set[asyncio.Task[None]] = set()
 
     class RunSaver(AsyncPostgresSaver):
-        """Looks for no checkpoint where a run has just begun, and keeps one in one statement."""
+        """Looks for no checkpoint where a run has just begun, and keeps one in one statement.
+
+        Everything is read and written as the run's user, and their id kept by the columns' default.
+        """
+
+        @contextlib.asynccontextmanager
+        async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[Any]:
+            """Yield a cursor of one transaction, which is the user's."""
+            async with super()._cursor(pipeline=True) as cursor:
+                await AsyncRawCursor(cursor.connection).execute(SET_TENANT, [_user.get()])
+                yield cursor
 
         async def aget_tuple(self, config: Any) -> Any:
             """Return the checkpoint, None where there is none."""
             if config["configurable"].get(NEW_RUN):
                 return None
+            _user.set(_user_of(config))
             return await super().aget_tuple(config)
+
+        async def asettle(self) -> None:
+            """Wait for the checkpoints that are being written beside answers."""
+            await asyncio.gather(*keeping)
 
         async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
             """Keep a checkpoint, and return the configuration that names it."""
+            _user.set(_user_of(config))
             if config["configurable"].get(LAST_WRITE):
                 return await super().aput(config, checkpoint, metadata, new_versions)
             named = config["configurable"]
             thread_id, space = named["thread_id"], named["checkpoint_ns"]
             values = checkpoint["channel_values"]
             apart = {name for name, value in values.items() if not _is_plain(value)}
-            await keep_checkpoint(
+            keep = keep_checkpoint(
                 writes,
                 thread_id=thread_id,
                 space=space,
@@ -65,7 +91,14 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
                     {name: values[name] for name in apart},
                     {name: new for name, new in new_versions.items() if name in apart},
                 ),
+                tenant=_user_of(config),
             )
+            if named.get(ONE_SHOT):
+                task = asyncio.create_task(_keep_beside(keep), name="checkpoint")
+                keeping.add(task)
+                task.add_done_callback(keeping.discard)
+            else:
+                await keep
             here = {
                 "thread_id": thread_id,
                 "checkpoint_ns": space,
@@ -73,11 +106,25 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
             }
             return {"configurable": here}
 
+        async def aput_writes(self, config: Any, *given: Any, **named: Any) -> None:
+            """Keep what a step has written before its checkpoint."""
+            _user.set(_user_of(config))
+            await super().aput_writes(config, *given, **named)
+
     try:
         async with _open_pool(url) as pool:
-            yield RunSaver(pool)
+            saver = RunSaver(pool)
+            yield saver
+            await saver.asettle()
     finally:
         writes.close()
+
+
+async def _keep_beside(keep: Coroutine[Any, Any, None]) -> None:
+    try:
+        await keep
+    except UNAVAILABLE as error:
+        log.warning("the checkpoint of an ended run was not kept: %s", type(error).__name__)
 
 
 def _open_pool(url: str) -> "AsyncConnectionPool[Any]":
@@ -99,6 +146,12 @@ def _open_pool(url: str) -> "AsyncConnectionPool[Any]":
             "options": UTC_OPTIONS,
         },
     )
+
+
+def _user_of(config: Any) -> str:
+    """Return whose run a configuration is of: `agent.run` has written it there."""
+    user_id: str = config["metadata"]["user_id"]
+    return user_id
 
 
 def _is_plain(value: Any) -> bool:

@@ -31,13 +31,32 @@ app.add_typer(bench, name="bench")
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [GOALS_HOST]")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [GOALS_PORT]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes on the port [GOALS_WORKERS]")
+    ] = None,
 ) -> None:
     """Start the API; without a broker it carries its events away itself."""
-    from api.serve import run_server
     from api.settings import Settings
 
     settings = Settings()
-    run_server(settings, host=host or settings.host, port=settings.port if port is None else port)
+    host, port = host or settings.host, settings.port if port is None else port
+    workers = workers or settings.workers
+    if workers > 1:
+        from api.supervisor import run_workers
+
+        raise typer.Exit(run_workers(settings, host=host, port=port, workers=workers))
+    from api.serve import run_server
+
+    run_server(settings, host=host, port=port)
+
+
+@app.command(hidden=True)
+def serve_worker(number: int, listener: int, line: int) -> None:
+    """Serve the API as one of several processes; `goals serve --workers` starts it."""
+    from api.serve import run_in_place
+    from api.settings import Settings
+
+    run_in_place(Settings(), number=number, listener=listener, line=line)
 
 
 @app.command()
@@ -151,7 +170,11 @@ def status() -> None:
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    set_app_password: Annotated[
+        bool, typer.Option(help="Give the role of DATABASE_APP_URL the password that is in it")
+    ] = False,
+) -> None:
     """Bring the database to the newest schema."""
     from api.bootstrap import open_database
     from api.migrations import current_revision, migrate
@@ -159,6 +182,10 @@ def migrate() -> None:
 
     with open_database(Settings()) as url:
         migrate(url)
+        if set_app_password:
+            from api.tenancy import give_password
+
+            give_password(Settings(), url)
         typer.echo(f"the database is at revision {current_revision(url)}")
 
 

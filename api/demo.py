@@ -86,7 +86,7 @@ async def _tell(story: Story, settings: Settings) -> None:
             with story.console.status("starting …"):
                 services = await stack.enter_async_context(open_services(settings))
                 sample = await make_sample(services, username=username)
-                filler = Filler(services.sessions, services.embedder)
+                filler = Filler(services.system, services.embedder)
                 await filler.fill()
                 await stack.enter_async_context(filling(filler))
             _introduce(story, services)

@@ -5,39 +5,39 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Security
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.auth import verify_token
+from api.auth import refusal
+from api.bearer import Bearer
+from api.idempotency import SafeRoute, begin_attempt
 from api.limits import JsonRoute
 from api.problems import problems
+from api.rate_headers import count_request
+from db.failpoints import hit
+from db.tenancy import bind_tenant
 from tools.context import ToolContext
-from tools.errors import AuthError
+from tools.logs import bind_log
 from tools.texts import Id
 from tools.users import is_active_user
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
 
-bearer = HTTPBearer(
-    auto_error=False,
-    bearerFormat="JWT",
-    description="Make one for development with `goals token --user NAME`.",
-)
+bearer = Bearer()
 
 EntityId = Annotated[Id, Path(description="Id of the row", examples=["gol_def456"])]
 Limit = Annotated[int, Query(ge=1, le=100, description="Rows of a page")]
 Cursor = Annotated[
-    str | None, Query(max_length=200, description="`next_cursor` of the page before")
+    str | None, Query(max_length=4_000, description="`next_cursor` of the page before")
 ]
 
 
-def make_router(prefix: str, *, tag: str, route_class: type[JsonRoute] = JsonRoute) -> APIRouter:
+def make_router(prefix: str, *, tag: str, route_class: type[JsonRoute] = SafeRoute) -> APIRouter:
     """Return a router for signed-in users: strict JSON, stable operation ids, real error codes."""
     return APIRouter(
         prefix=prefix,
         tags=[tag],
         route_class=route_class,
-        responses=problems(401, 422, 500, 503),
+        responses=problems(401, 422, 429, 500, 503),
         generate_unique_id_function=_operation_id,
     )
 
@@ -52,31 +52,46 @@ def find_services(request: Request) -> "Services":
     return services
 
 
-async def find_user(
-    request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
-) -> str:
+async def find_user(request: Request, token: Annotated[str, Security(bearer)]) -> str:
     """Return the id of the user that the token speaks for; it must exist and be active.
 
-    The check has its own short transaction: no connection is held when the route begins.
+    In this order: who signed the token and for whom, how much that user has asked for lately, and
+    whether they may use the service at this moment. That check has its own short transaction: no
+    connection is held when the route begins.
     """
-    if credentials is None:
-        raise AuthError("send a token: `Authorization: Bearer …`", code="AUTH_MISSING")
     services = find_services(request)
-    user_id = verify_token(services.jwt, credentials.credentials)
+    user_id = await services.jwt.identify(token)
+    if services.tenancy is not None:
+        await services.tenancy.require()
+    await count_request(request, services.rates, name="requests", who=user_id)
     async with services.sessions.begin() as session:
+        bind_tenant(session, user_id)
         if not await is_active_user(session, user_id):
-            raise AuthError("the token is not one that this service accepts")
+            raise refusal()
+    bind_log(user_id=user_id)
     return user_id
 
 
 CurrentUser = Annotated[str, Depends(find_user)]
 
 
+async def find_asker(request: Request, user_id: CurrentUser) -> str:
+    """Return the id of the user, for a route that asks a model; those have a limit of their own."""
+    rates = find_services(request).rates
+    await count_request(request, rates, name="models", who=user_id)
+    return user_id
+
+
+ModelUser = Annotated[str, Depends(find_asker)]
+
+
 async def open_tools(request: Request, user_id: CurrentUser) -> AsyncIterator[ToolContext]:
     """Yield the request's transaction, committed when the route has returned."""
     async with find_services(request).open_tools(user_id) as tools:
+        await begin_attempt(request, tools)
         yield tools
+        hit("request.before_commit")
+    hit("request.committed")
 
 
 Tools = Annotated[ToolContext, Depends(open_tools, scope="function")]

@@ -53,6 +53,7 @@ def examine(settings: Settings) -> int:
 def look(settings: Settings) -> Iterator[Finding]:
     """Yield what was found about each part, in the order in which to mend them."""
     yield from _database(settings)
+    yield from _tenancy(settings)
     if settings.database_url is None and _is_root():
         yield Finding(
             "user",
@@ -121,6 +122,23 @@ def _database(settings: Settings) -> Iterator[Finding]:
                 f"at {current or 'none'}, this program needs {head}",
                 "run `goals migrate`",
             )
+
+
+def _tenancy(settings: Settings) -> Iterator[Finding]:
+    """Yield whether PostgreSQL keeps users apart; nothing where the database itself is missing."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from api.bootstrap import open_database
+    from api.tenancy import app_url_of, is_in_force
+
+    try:
+        with open_database(settings) as url:
+            if is_in_force(url, app_url_of(settings, url)):
+                yield Finding("tenancy", "ok", "requests see the rows of one user")
+    except SetupError as error:
+        yield Finding("tenancy", "fatal", error.detail)
+    except (SQLAlchemyError, OSError):
+        return
 
 
 def _quarantine(events: int) -> Finding:
@@ -273,12 +291,44 @@ def _embeddings(settings: Settings) -> Finding:
 def _secret(settings: Settings) -> Finding:
     from api.bootstrap import jwt_config
 
+    if settings.jwks_url is not None:
+        return _keys(settings)
     try:
         jwt_config(settings)
     except SetupError as error:
         return Finding("tokens", "fatal", error.detail, "set GOALS_JWT_SECRET")
     own = "GOALS_JWT_SECRET" if settings.jwt_secret else "the secret kept in GOALS_HOME"
     return Finding("tokens", "ok", f"signed with {own}")
+
+
+def _keys(settings: Settings) -> Finding:
+    import asyncio
+
+    from api.bootstrap import make_key_set
+    from api.jwks import fetch_document, parse_keys
+    from tools.http import make_http_clients
+
+    async def count() -> int:
+        clients = make_http_clients(timeout=CONNECT_SECONDS)
+        try:
+            make_key_set(settings, clients)
+            document = await fetch_document(clients.asynchronous, str(settings.jwks_url))
+        finally:
+            await clients.aclose()
+        return len(parse_keys(document))
+
+    try:
+        number = asyncio.run(count())
+    except SetupError as error:
+        return Finding("tokens", "fatal", error.detail, "correct what is named")
+    except Exception as error:
+        return Finding(
+            "tokens",
+            "fatal",
+            f"the keys at GOALS_JWKS_URL cannot be read: {type(error).__name__}",
+            "correct GOALS_JWKS_URL, or what keeps this machine from it",
+        )
+    return Finding("tokens", "ok", f"signed by another issuer: {number} keys")
 
 
 def _lake(settings: Settings) -> Finding:

@@ -16,9 +16,8 @@ def run_erase(settings: Settings, *, user: str, yes: bool) -> None:
     InputError for an unknown name, SetupError for a database, broker or lake that is not there.
     """
     from db.erasure import find_subject
-    from events.dead_letters import purge_dead_letters
-    from events.erase import erase_user
-    from events.topology import BrokerUnavailable, declare_at
+    from events.forget import forget_user
+    from events.topology import BrokerUnavailable
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     amqp_url = None if settings.amqp_url is None else amqp_url_of(settings)
@@ -35,15 +34,13 @@ def run_erase(settings: Settings, *, user: str, yes: bool) -> None:
         if not yes:
             typer.confirm("Erase everything of this user? It cannot be undone.", abort=True)
         try:
-            if amqp_url is not None:
-                declare_at(amqp_url)
-            report = erase_user(engine, lake, user_id=user_id)
+            done = forget_user(engine, lake, amqp_url, user_id=user_id)
             console.print(
-                f"{report.events} events erased, {len(report.files)} files rewritten, "
-                f"{report.checkpoints} checkpoints removed."
+                f"{done.rows.events} events erased, {len(done.rows.files)} files rewritten, "
+                f"{done.rows.checkpoints} checkpoints removed."
             )
-            if amqp_url is not None:
-                purge = purge_dead_letters(engine, amqp_url, user_id=user_id)
+            if done.dead_letters is not None:
+                purge = done.dead_letters
                 console.print(f"{purge.removed} dead letters removed, {purge.kept} kept.")
         except BrokerUnavailable as error:
             raise SetupError(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 RETENTION: Final = timedelta(days=30)
 GRACE: Final = timedelta(hours=1)
 """How long what has just ended is left alone, and how long a reservation may stand."""
+ANSWERS: Final = timedelta(hours=24)
+"""How long the answer to an `Idempotency-Key` is kept."""
 EVERY: Final = timedelta(hours=1)
 FIRST_AFTER: Final = timedelta(minutes=1)
 BATCH: Final = 500
@@ -24,7 +26,7 @@ RUNS_OF_A_BATCH: Final = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Collected:
-    """How many questions expired, checkpoints and events went, and reservations were given back.
+    """How many questions expired, how much went, and how many reservations were given back.
 
     `busy` where another process was at it, and the rest was left to that one.
     """
@@ -33,6 +35,7 @@ class Collected:
     checkpoints: int = 0
     run_events: int = 0
     reservations: int = 0
+    answers: int = 0
     busy: bool = False
 
     def __add__(self, other: "Collected") -> "Collected":
@@ -41,6 +44,7 @@ class Collected:
             checkpoints=self.checkpoints + other.checkpoints,
             run_events=self.run_events + other.run_events,
             reservations=self.reservations + other.reservations,
+            answers=self.answers + other.answers,
             busy=self.busy or other.busy,
         )
 
@@ -64,6 +68,7 @@ def run_gc(settings: Settings, *, older_than: timedelta, dry_run: bool) -> None:
     console.print(f"{done.checkpoints} checkpoints {verb} deleted.")
     console.print(f"{done.run_events} events of old runs {verb} deleted.")
     console.print(f"{done.reservations} reservations {verb} given back.")
+    console.print(f"{done.answers} answers kept for repeated requests {verb} deleted.")
     if done.busy:
         console.print("Another process is at it: what is left, it deletes.")
 
@@ -98,7 +103,7 @@ def collect(
 
     That is: questions whose time is over, with the runs that waited; checkpoints of ended runs;
     checkpoints of no run and events of ended ones, older than `older_than`; reservations that
-    stand for an hour. `stop` ends it after a transaction.
+    stand for an hour; answers to keys after a day. `stop` ends it after a transaction.
     """
     from db.engine import make_sync_engine
 
@@ -117,7 +122,13 @@ def _count(engine: "Engine", *, now: datetime, before: datetime) -> Collected:
     checkpoints = 0
     after: str | None = ""
     with engine.connect() as connection:
-        waste = garbage.count_waste(connection, now=now, before=before, reserved_before=now - GRACE)
+        waste = garbage.count_waste(
+            connection,
+            now=now,
+            before=before,
+            reserved_before=now - GRACE,
+            answered_before=now - ANSWERS,
+        )
         while after is not None:
             page = garbage.page_of_checkpoints(
                 connection, after=after, ended_before=now - GRACE, made_before=before, limit=BATCH
@@ -129,6 +140,7 @@ def _count(engine: "Engine", *, now: datetime, before: datetime) -> Collected:
         checkpoints=checkpoints + waste.checkpoints,
         run_events=waste.run_events,
         reservations=waste.reservations,
+        answers=waste.answers,
     )
 
 
@@ -141,6 +153,8 @@ def _sweep(
         _delete_checkpoints(engine, now, before),
         _forget_events(engine, before),
         _give_back(engine, now),
+        _forget_answers(engine, now, before),
+        _forget_windows(engine),
     )
     try:
         for batch in batches:
@@ -197,6 +211,26 @@ def _give_back(engine: "Engine", now: datetime) -> Iterator[Collected]:
         with _turn(engine) as connection:
             given = release_reservations(connection, before=now - GRACE, limit=BATCH)
         yield Collected(reservations=given)
+
+
+def _forget_answers(engine: "Engine", now: datetime, before: datetime) -> Iterator[Collected]:
+    from db.garbage import forget_answers
+
+    gone = BATCH
+    while gone == BATCH:
+        with _turn(engine) as connection:
+            gone = forget_answers(
+                connection, answered_before=now - ANSWERS, before=before, limit=BATCH
+            )
+        yield Collected(answers=gone)
+
+
+def _forget_windows(engine: "Engine") -> Iterator[Collected]:
+    from db.rate_windows import forget_old
+
+    with _turn(engine) as connection:
+        forget_old(connection)
+    yield Collected()
 
 
 @contextlib.contextmanager

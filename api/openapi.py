@@ -16,7 +16,9 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
     services = Services(
         settings=settings,
         database_url="postgresql+psycopg://",
+        app_url="postgresql+psycopg://",
         sessions=_NOTHING,
+        system=_NOTHING,
         embedder=_NOTHING,
         jwt=JwtConfig(secret=_SECRET, issuer=APPLICATION, audience=APPLICATION),
     )

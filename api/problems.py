@@ -52,15 +52,20 @@ class Problem(BaseModel):
 
 
 CODES: Final[Mapping[int, str]] = {
+    400: "AUTH_INVALID or VALIDATION, with OAuth2's `error` (RFC 6749)",
     401: "AUTH_MISSING, AUTH_INVALID or AUTH_EXPIRED",
     404: "NOT_FOUND: also what belongs to somebody else",
-    409: "CONFLICT_VERSION",
+    409: "CONFLICT_VERSION: somebody changed the same thing at this moment",
+    412: "CONFLICT_VERSION: it is not the version that `If-Match` names",
     413: "TOO_LARGE",
     422: "VALIDATION, TEXT_INVALID or TOO_DEEP",
-    429: "BUDGET_EXCEEDED, with Retry-After",
+    429: "RATE_LIMITED or BUDGET_EXCEEDED, with Retry-After",
     500: "INTERNAL",
     502: "EMBEDDING_INVALID, LLM_BAD_OUTPUT or LLM_TRUNCATED",
-    503: "DB_UNAVAILABLE, OVERLOADED or LLM_UNAVAILABLE, with Retry-After",
+    503: (
+        "DB_UNAVAILABLE, OVERLOADED, STOPPING, AUTH_KEYS_UNAVAILABLE or LLM_UNAVAILABLE, "
+        "with Retry-After"
+    ),
     504: "LLM_TIMEOUT",
 }
 HEADERS: Final[Mapping[int, tuple[str, str]]] = {

@@ -49,7 +49,7 @@ class Sample:
 
 async def make_sample(services: Services, *, username: str) -> Sample:
     """Make the sample learner in one transaction for the account and one for the rows."""
-    async with services.sessions.begin() as session:
+    async with services.system.begin() as session:
         user = await get_or_create_user(
             session,
             username=username,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -107,7 +108,8 @@ async def _ask(settings: Settings, service: Service, *, path: str, body: Json, a
         opened = _open_own(settings, service, facts=body["mode"] == "facts")
     try:
         async with opened as client:
-            response = await client.post(path, json=body, headers={"Accept": accept})
+            headers = {"Accept": accept, "Idempotency-Key": str(uuid.uuid4())}
+            response = await client.post(path, json=body, headers=headers)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise InputError(f"{service.url} does not answer: {error}") from error
     try:
@@ -148,11 +150,11 @@ async def _open_own(
     async with open_services(settings, with_agent=not facts) as services:
         token = service.token
         if token is None:
-            async with services.sessions.begin() as session:
+            async with services.system.begin() as session:
                 user = await get_or_create_user(
                     session, username=service.user, now=services.now(), source="cli"
                 )
-            token = make_token(services.jwt, user_id=user.id, hours=1, now=services.now())
+            token = make_token(services.signer, user_id=user.id, hours=1, now=services.now())
         transport = httpx2.ASGITransport(app=create_app(services), raise_app_exceptions=False)
         async with httpx2.AsyncClient(
             transport=transport,

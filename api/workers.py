@@ -47,11 +47,13 @@ def run_until_stopped(settings: Settings, carry: Carry) -> None:
 
 
 def work(url: str, settings: Settings, stop: threading.Event) -> None:
-    """Carry events all the way; beside it give texts their vectors, and keep the tables tidy."""
+    """Carry events all the way; beside it fill vectors, forget users and keep the tables tidy."""
+    from api.erasures import erase_waiting
     from api.gc import keep_tidy
 
     with (
         carried(keep_tidy, url, settings, stop=stop),
+        carried(erase_waiting, url, settings, stop=stop),
         carried(fill_in, url, settings, stop=stop),
     ):
         carry_all(url, settings, stop)

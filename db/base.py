@@ -1,5 +1,6 @@
 """Declarative base, constraint names, prefixed ids and UTC timestamps."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -7,7 +8,7 @@ import uuid_utils
 from sqlalchemy import DateTime, MetaData
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 IdPrefix = Literal[
     "usr", "crs", "gol", "tsk", "cs", "evt", "emb", "opr", "bat", "clm", "run", "crt",
@@ -35,6 +36,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def as_text(moment: datetime) -> str:
+    """Return an aware moment in UTC as ISO 8601 that ends in `Z`."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 class UTCDateTime(TypeDecorator[datetime]):
     """Store an aware datetime in a `TIMESTAMP` column that holds UTC.
 
@@ -55,6 +61,43 @@ class UTCDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Mark what the column holds as UTC."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Vector(UserDefinedType[Any]):
+    """A column of pgvector's type; values are arrays, or lists, of `dim` numbers.
+
+    It is ours because pgvector's own imports numpy, which is for those who compute with vectors.
+    """
+
+    cache_ok = True
+
+    def __init__(self, dim: int) -> None:
+        """Keep the number of dimensions."""
+        self.dim = dim
+
+    def get_col_spec(self, **_options: Any) -> str:
+        """Return the type's name in DDL."""
+        return f"VECTOR({self.dim})"
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:
+        """Return what makes pgvector's text of a value."""
+
+        def process(value: Any) -> str | None:
+            from pgvector import Vector as Value
+
+            return None if value is None else Value(value).to_text()
+
+        return process
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        """Return what makes an array of a value: text where the connection knows no vectors."""
+
+        def process(value: Any) -> Any:
+            from pgvector import Vector as Value
+
+            return Value.from_text(value).to_numpy() if isinstance(value, str) else value
+
+        return process
 
 
 class Base(DeclarativeBase):

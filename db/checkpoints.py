@@ -49,8 +49,12 @@ async def keep_checkpoint(
     checkpoint: JsonObject,
     metadata: Mapping[str, Any],
     blobs: Sequence[Blob],
+    tenant: str,
 ) -> None:
-    """Store what LangGraph keeps at a step, in one commit that does not wait for the disk."""
+    """Store what LangGraph keeps at a step, in one commit that does not wait for the disk.
+
+    It is the user's whom `tenant` names, and nobody else reads it.
+    """
     values = {
         "thread_id": thread_id,
         "space": space,
@@ -63,7 +67,7 @@ async def keep_checkpoint(
         "types": [blob[4] for blob in blobs],
         "blobs": [blob[5] for blob in blobs],
     }
-    await writes.write(_KEEP, [values[name] for name in _KEEP.names])
+    await writes.write(_KEEP, [values[name] for name in _KEEP.names], tenant=tenant)
 
 
 async def forget_checkpoints(session: AsyncSession, checkpoint_ids: Collection[str]) -> None:

@@ -58,6 +58,7 @@ class Message(Base):
 
     id: Mapped[str] = primary_key("msg")
     thread_id: Mapped[str] = owned_by("threads")
+    user_id: Mapped[str] = mapped_column(String(ID_LENGTH))
     position: Mapped[int] = mapped_column(Integer)
     run_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
     role: Mapped[str] = mapped_column(String(20))
@@ -115,6 +116,7 @@ class RunEvent(Base):
     run_id: Mapped[str] = mapped_column(
         String(ID_LENGTH), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
     )
+    user_id: Mapped[str] = mapped_column(String(ID_LENGTH))
     seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     type: Mapped[str] = mapped_column(String(40))
     data: Mapped[Any] = mapped_column(JSON)

@@ -1,13 +1,43 @@
 """One owner's courses."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.enums import CourseStatus
-from db.keyset import Position, newest_first
 from db.models import Course
+from db.ordering import (
+    Place,
+    SortColumn,
+    SortColumns,
+    order_by,
+    read_moment,
+    read_number,
+    read_text,
+)
+
+SORTS: Final[SortColumns] = {
+    "created_at": SortColumn(Course.created_at, read_moment),
+    "updated_at": SortColumn(Course.updated_at, read_moment),
+    "progress_percentage": SortColumn(Course.progress_percentage, read_number),
+    "title": SortColumn(Course.title, read_text),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CourseFilter:
+    """Which courses of an owner to list; what is empty or None leaves out nothing.
+
+    Moments: from `created_from` on, and before `created_before`.
+    """
+
+    statuses: Sequence[CourseStatus] = ()
+    created_from: datetime | None = None
+    created_before: datetime | None = None
 
 
 class Courses:
@@ -37,17 +67,41 @@ class Courses:
             .execution_options(populate_existing=True)
         )
 
-    async def page(
-        self, *, limit: int, after: Position | None, status: CourseStatus | None
-    ) -> Sequence[Course]:
-        """Return at most `limit` courses, newest first, from behind `after`."""
-        statement = select(Course).where(Course.user_id == self._user_id)
-        if status is not None:
-            statement = statement.where(Course.status == status)
+    async def lock_all(self, course_ids: Collection[str]) -> dict[str, Course]:
+        """Return those of the courses that are this owner's, held in the order of their ids."""
         found = await self._session.scalars(
-            newest_first(statement, Course, after=after, limit=limit)
+            select(Course)
+            .where(Course.id.in_(course_ids), Course.user_id == self._user_id)
+            .order_by(Course.id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
         )
-        return found.all()
+        return {course.id: course for course in found}
+
+    async def set_progress(self, course_id: str, percentage: float) -> None:
+        """Let a course have this progress, 0 to 100, whatever its goals have."""
+        await self._session.execute(
+            update(Course)
+            .where(Course.id == course_id, Course.user_id == self._user_id)
+            .values(progress_percentage=percentage)
+        )
+
+    async def page(
+        self, wanted: CourseFilter, *, sort: str, limit: int, after: Place | None
+    ) -> Sequence[Course]:
+        """Return at most `limit` courses in the order of `sort`, from behind `after`."""
+        statement = select(Course).where(Course.user_id == self._user_id)
+        if wanted.statuses:
+            statement = statement.where(Course.status.in_(wanted.statuses))
+        if wanted.created_from is not None:
+            statement = statement.where(Course.created_at >= wanted.created_from)
+        if wanted.created_before is not None:
+            statement = statement.where(Course.created_at < wanted.created_before)
+        column = SORTS[sort.removeprefix("-")].column
+        ordered = order_by(
+            statement, Course, column, descending=sort.startswith("-"), after=after, limit=limit
+        )
+        return (await self._session.scalars(ordered)).all()
 
     async def delete(self, course_id: str) -> bool:
         """Delete the course, leaving its goals without one; False where there is no such course."""

@@ -21,6 +21,9 @@ from fasteners import (
     InterProcessReaderWriterLock,
 )
 from psycopg import sql
+from sqlalchemy.engine import make_url
+
+from db.tenancy import APP_ROLE
 
 DATABASE: Final = "ai_goals_tracker"
 
@@ -127,6 +130,11 @@ def _ensure_database(server_url: str, database: str) -> str:
         host = connection.info.host
         user = connection.info.user
     return f"postgresql+psycopg://{user}@/{database}?host={host}"
+
+
+def as_app(url: str) -> str:
+    """Return the URL at which requests connect to an embedded database: its socket trusts roles."""
+    return make_url(url).set(username=APP_ROLE).render_as_string(hide_password=False)
 
 
 def psql_program() -> Path:

@@ -8,20 +8,23 @@ however long the embedding service takes. A text that changed meanwhile keeps wa
 import contextlib
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.embeddings import Vectors
 from db.engine import Sessions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
 
 COUNTED_AT_MOST: Final = 100_000
 LOCK_KEY: Final = 1_735_352_686
 """What the fillers of a database take in turns."""
-
-Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ _TAKES: Final[Sequence[TextClause]] = tuple(
 _WRITE: Final = text("""
 update embeddings set embedding = given.vector, model = :model
 from unnest(
+
   cast(:ids as text[]), cast(:hashes as text[]), cast(:vectors as vector[])
 ) as given (id, content_hash, vector)
 where embeddings.id = given.id
@@ -127,13 +131,13 @@ class Backlog:
                 return [WaitingRow(*row) for row in rows]
         return []
 
-    async def write(self, rows: Sequence[WaitingRow], vectors: Sequence[Vector]) -> int:
+    async def write(self, rows: Sequence[WaitingRow], vectors: "Sequence[Vector]") -> int:
         """Store the vectors of rows whose text is still the same; return how many those were."""
         values: dict[str, Any] = {
             "model": self._model,
             "ids": [row.id for row in rows],
             "hashes": [row.content_hash for row in rows],
-            "vectors": list(vectors),
+            "vectors": Vectors(vectors),
         }
         return len((await self._connection.execute(_WRITE, values)).all())
 

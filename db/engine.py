@@ -8,7 +8,6 @@ planner no choice. None is compiled: what the planner believes of HNSW's cost wo
 
 from typing import Any, Final
 
-from pgvector.psycopg import register_vector_async
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -20,6 +19,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from db.in_flight import InFlight
 from db.outbox import RecordingSession
 from db.reads import READS, WRITES, Reads, is_alive
 
@@ -87,6 +87,8 @@ def make_engine(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0) -> 
 
     @event.listens_for(engine.sync_engine, "connect")
     def _register_vector(connection: Any, _record: Any) -> None:
+        from pgvector.psycopg import register_vector_async
+
         connection.run_async(register_vector_async)
 
     return engine
@@ -103,6 +105,11 @@ def make_writes(url: str) -> Reads:
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         patience=READ_PATIENCE_SECONDS,
     )
+
+
+def make_in_flight(url: str) -> InFlight:
+    """Return what holds the operations that a process is at; it connects when it is needed."""
+    return InFlight(conninfo(url), connect_timeout=CONNECT_TIMEOUT_SECONDS)
 
 
 def make_sync_engine(url: str, *, pool_size: int = 2) -> Engine:

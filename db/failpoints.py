@@ -50,6 +50,8 @@ Failpoint = Literal[
     "agent.review",
     "agent.persist",
     "agent.persist.done",
+    "request.before_commit",
+    "request.committed",
     "run.before_end",
     "run.ended",
 ]

@@ -97,6 +97,17 @@ order by oldest.run_id
 """).bindparams(_BEFORE)
 FORGET_EVENTS: Final = text("delete from run_events where run_id = any(:ids)")
 
+FORGET_ANSWERS: Final = text("""
+with old as (
+    select id from operations
+    where created_at < case when kind like 'POST %' then cast(:answered_before as timestamp)
+                            else cast(:before as timestamp) end
+    limit :limit
+    for update skip locked
+)
+delete from operations where id in (select id from old)
+""").bindparams(_BEFORE, bindparam("answered_before", type_=UTCDateTime))
+
 COUNT: Final = text("""
 select (select count(*) from interrupts where state = 'open' and expires_at <= :now)
            as interrupts,
@@ -107,8 +118,16 @@ select (select count(*) from interrupts where state = 'open' and expires_at <= :
        (select count(*) from run_events e join runs r on r.id = e.run_id
         where r.ended_at < :before) as run_events,
        (select count(*) from usage_records
-        where state = 'reserved' and created_at < :reserved_before) as reservations
-""").bindparams(_NOW, _BEFORE, bindparam("reserved_before", type_=UTCDateTime))
+        where state = 'reserved' and created_at < :reserved_before) as reservations,
+       (select count(*) from operations
+        where created_at < case when kind like 'POST %' then cast(:answered_before as timestamp)
+                                else cast(:before as timestamp) end) as answers
+""").bindparams(
+    _NOW,
+    _BEFORE,
+    bindparam("reserved_before", type_=UTCDateTime),
+    bindparam("answered_before", type_=UTCDateTime),
+)
 
 
 @dataclass(frozen=True)
@@ -132,6 +151,7 @@ class Waste:
     checkpoints: int
     run_events: int
     reservations: int
+    answers: int
 
 
 def take_turn(connection: Connection) -> bool:
@@ -187,11 +207,32 @@ def release_reservations(connection: Connection, *, before: datetime, limit: int
     return int(connection.scalar(RELEASE_STALE, {"before": before, "limit": limit}) or 0)
 
 
+def forget_answers(
+    connection: Connection, *, answered_before: datetime, before: datetime, limit: int
+) -> int:
+    """Delete at most `limit` old operations; return how many.
+
+    The answers to callers' keys are forgotten at one moment, the agent's own operations at another.
+    """
+    values = {"answered_before": answered_before, "before": before, "limit": limit}
+    return connection.execute(FORGET_ANSWERS, values).rowcount
+
+
 def count_waste(
-    connection: Connection, *, now: datetime, before: datetime, reserved_before: datetime
+    connection: Connection,
+    *,
+    now: datetime,
+    before: datetime,
+    reserved_before: datetime,
+    answered_before: datetime,
 ) -> Waste:
     """Count what may go now, and touch nothing."""
-    values = {"now": now, "before": before, "reserved_before": reserved_before}
+    values = {
+        "now": now,
+        "before": before,
+        "reserved_before": reserved_before,
+        "answered_before": answered_before,
+    }
     return Waste(*connection.execute(COUNT, values).one())
 
 

@@ -1,15 +1,38 @@
 """One owner's goals."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.enums import GoalStatus
-from db.keyset import Position, newest_first
+from db.enums import GoalPriority, GoalStatus
 from db.models import Goal
-from db.reads import make_statement, read
+from db.ordering import (
+    Place,
+    SortColumn,
+    SortColumns,
+    order_by,
+    read_moment,
+    read_number,
+    read_text,
+)
+from db.reads import execute, make_statement, read
+
+SORTS: Final[SortColumns] = {
+    "created_at": SortColumn(Goal.created_at, read_moment),
+    "updated_at": SortColumn(Goal.updated_at, read_moment),
+    "due_date": SortColumn(Goal.due_date, read_moment),
+    "priority": SortColumn(Goal.priority, GoalPriority),
+    "progress_percentage": SortColumn(Goal.progress_percentage, read_number),
+    "title": SortColumn(Goal.title, read_text),
+}
+
+_COURSE: Final = make_statement(
+    "select course_id from goals where id = :goal_id and user_id = :user_id"
+)
 
 _LATEST: Final = make_statement("""
 select id, title, description, validation_criteria, status
@@ -29,6 +52,23 @@ class GoalText(NamedTuple):
     description: str | None
     validation_criteria: dict[str, Any] | None
     status: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoalFilter:
+    """Which goals of an owner to list; what is empty or None leaves out nothing.
+
+    Moments: from `…_from` on, and before `…_before`.
+    """
+
+    statuses: Sequence[GoalStatus] = ()
+    priorities: Sequence[GoalPriority] = ()
+    course_id: str | None = None
+    ai_generated: bool | None = None
+    due_from: datetime | None = None
+    due_before: datetime | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
 
 
 class Goals:
@@ -62,22 +102,49 @@ class Goals:
             .execution_options(populate_existing=True)
         )
 
+    async def course_of(self, goal_id: str) -> str | None:
+        """Return the id of the goal's course, None also where there is no such goal."""
+        values = {"goal_id": goal_id, "user_id": self._user_id}
+        rows = await execute(self._session, _COURSE, values)
+        return rows[0][0] if rows else None
+
     async def page(
-        self,
-        *,
-        limit: int,
-        after: Position | None,
-        status: GoalStatus | None,
-        course_id: str | None,
+        self, wanted: GoalFilter, *, sort: str, limit: int, after: Place | None
     ) -> Sequence[Goal]:
-        """Return at most `limit` goals, newest first, from behind `after`."""
+        """Return at most `limit` goals in the order of `sort`, from behind `after`."""
         statement = select(Goal).where(Goal.user_id == self._user_id)
-        if status is not None:
-            statement = statement.where(Goal.status == status)
-        if course_id is not None:
-            statement = statement.where(Goal.course_id == course_id)
-        found = await self._session.scalars(newest_first(statement, Goal, after=after, limit=limit))
-        return found.all()
+        if wanted.statuses:
+            statement = statement.where(Goal.status.in_(wanted.statuses))
+        if wanted.priorities:
+            statement = statement.where(Goal.priority.in_(wanted.priorities))
+        if wanted.course_id is not None:
+            statement = statement.where(Goal.course_id == wanted.course_id)
+        if wanted.ai_generated is not None:
+            statement = statement.where(Goal.ai_generated == wanted.ai_generated)
+        if wanted.due_from is not None:
+            statement = statement.where(Goal.due_date >= wanted.due_from)
+        if wanted.due_before is not None:
+            statement = statement.where(Goal.due_date < wanted.due_before)
+        if wanted.created_from is not None:
+            statement = statement.where(Goal.created_at >= wanted.created_from)
+        if wanted.created_before is not None:
+            statement = statement.where(Goal.created_at < wanted.created_before)
+        column = SORTS[sort.removeprefix("-")].column
+        ordered = order_by(
+            statement, Goal, column, descending=sort.startswith("-"), after=after, limit=limit
+        )
+        return (await self._session.scalars(ordered)).all()
+
+    async def mean_progress(self, course_id: str) -> float | None:
+        """Return the mean progress of a course's goals but the cancelled ones, None without any."""
+        mean = await self._session.scalar(
+            select(func.avg(Goal.progress_percentage)).where(
+                Goal.course_id == course_id,
+                Goal.user_id == self._user_id,
+                Goal.status != GoalStatus.CANCELLED,
+            )
+        )
+        return None if mean is None else float(mean)
 
     async def latest_texts(self, *, limit: int) -> list[GoalText]:
         """Return what the latest `limit` goals say, newest first, but for cancelled ones."""

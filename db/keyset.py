@@ -7,9 +7,9 @@ from typing import TypeVar
 from sqlalchemy import Select, literal, tuple_
 
 from db.base import UTCDateTime
-from db.models import CodeSnapshot, Course, DismissedFinding, Event, Goal, Task
+from db.models import CodeSnapshot, DismissedFinding, Event
 
-Row = TypeVar("Row", Course, Goal, Task, CodeSnapshot, Event, DismissedFinding)
+Row = TypeVar("Row", CodeSnapshot, Event, DismissedFinding)
 
 
 @dataclass(frozen=True)

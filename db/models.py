@@ -7,7 +7,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pgvector.sqlalchemy import Vector
 from sqlalchemy import (
     ARRAY,
     CHAR,
@@ -29,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from db.base import ID_LENGTH, Base, UTCDateTime
+from db.base import ID_LENGTH, Base, UTCDateTime, Vector
 from db.columns import JsonObject, moment_of_creation, primary_key, reference
 from db.enums import CourseStatus, EventType, GoalPriority, GoalStatus, TaskStatus, TaskType
 
@@ -53,6 +52,8 @@ class User(Base):
         UniqueConstraint("email", name="idx_users_email"),
         UniqueConstraint("username", name="idx_users_username"),
         Index("idx_users_is_active", "is_active"),
+        Index("idx_users_lower_email", text("lower(email)")),
+        Index("idx_users_lower_username", text("lower(username)")),
     )
 
     id: Mapped[str] = primary_key("usr")
@@ -301,6 +302,18 @@ class Operation(Base):
     request_hash: Mapped[str] = mapped_column(String(64))
     result: Mapped[JsonObject] = mapped_column(JSONB)
     created_at: Mapped[datetime] = moment_of_creation()
+
+
+class Erasure(Base):
+    """A user who asked to be forgotten and still has rows, files or dead letters.
+
+    No foreign key leads to the user, and the row goes when nothing else is left of them.
+    """
+
+    __tablename__ = "erasures"
+
+    user_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    requested_at: Mapped[datetime] = moment_of_creation()
 
 
 class DismissedFinding(Base):

@@ -20,6 +20,11 @@ values (:operation_id, :user_id, :kind, :request_hash, '{}', :at)
 on conflict do nothing
 returning id
 """)
+_TAKE: Final = make_statement("select pg_try_advisory_xact_lock(hashtextextended(:id, 0))")
+_KEEP: Final = make_statement("""
+insert into operations (id, user_id, kind, request_hash, result, created_at)
+values (:operation_id, :user_id, :kind, :request_hash, :result, :at)
+""")
 _FINISH: Final = make_statement("update operations set result = :result where id = :operation_id")
 
 
@@ -69,6 +74,31 @@ class Operations:
             "at": at.astimezone(UTC).replace(tzinfo=None),
         }
         return bool(await execute(self._session, _CLAIM, values))
+
+    async def take(self, operation_id: str) -> bool:
+        """Hold the operation until this transaction ends; False where another one holds it now."""
+        [(mine,)] = await execute(self._session, _TAKE, {"id": operation_id})
+        return bool(mine)
+
+    async def keep(
+        self,
+        operation_id: str,
+        *,
+        kind: str,
+        request_hash: str,
+        result: dict[str, Any],
+        at: datetime,
+    ) -> None:
+        """Store a finished operation that this transaction holds, with its answer."""
+        values = {
+            "operation_id": operation_id,
+            "user_id": self._user_id,
+            "kind": kind,
+            "request_hash": request_hash,
+            "result": Jsonb(result),
+            "at": at.astimezone(UTC).replace(tzinfo=None),
+        }
+        await execute(self._session, _KEEP, values)
 
     async def finish(self, operation_id: str, result: dict[str, Any]) -> None:
         """Keep the answer of an operation begun in this transaction."""

@@ -79,7 +79,7 @@ def _send_with_commit(session: Session) -> None:
     try:
         dbapi_connection.run_async(insert_and_commit)
     except psycopg.Error as error:
-        raise _as_sqlalchemy(error, connection) from error
+        raise as_sqlalchemy(error, connection, INSERT) from error
 
 
 @event.listens_for(RecordingSession, "after_transaction_end")
@@ -88,12 +88,12 @@ def _forget_rolled_back(session: Session, transaction: SessionTransaction) -> No
         session.info.pop(RECORDED, None)
 
 
-def _as_sqlalchemy(error: psycopg.Error, connection: Connection) -> Exception:
+def as_sqlalchemy(error: psycopg.Error, connection: Connection, statement: bytes) -> Exception:
     """Return `error` as SQLAlchemy would have raised it; a lost connection leaves the pool."""
     dialect = connection.dialect
     lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)  # type: ignore[arg-type]  # our driver's own error
     wrapped = DBAPIError.instance(
-        INSERT.decode(),
+        statement.decode(),
         None,
         error,
         psycopg.Error,

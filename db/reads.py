@@ -5,7 +5,8 @@ the driver, together more than the search of most learners. So a session that ha
 with the database yet reads on connections of their own, which commit each statement and keep it
 prepared under a generic plan: whoever writes such a statement chooses its access path. One
 statement that writes is a transaction by itself, and goes the same way; its commit does not wait
-for the disk.
+for the disk. The session's tenant (`db/tenancy.py`) goes with the statement, in one message and one
+transaction.
 """
 
 import asyncio
@@ -17,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
-from pgvector.psycopg import register_vector_async
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from sqlalchemy import event
@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
 from db.outbox import RecordingSession
+from db.tenancy import SET_TENANT, tenant_of
 
 READS: Final = "reads"
 WRITES: Final = "writes"
@@ -63,7 +64,7 @@ async def read(session: AsyncSession, statement: Statement, values: Mapping[str,
     reads = _past(session, READS)
     if reads is None:
         return await execute(session, statement, values)
-    return await reads.read(statement, parameters)
+    return await reads.read(statement, parameters, tenant=tenant_of(session))
 
 
 async def write(session: AsyncSession, statement: Statement, values: Mapping[str, Any]) -> Rows:
@@ -77,7 +78,7 @@ async def write(session: AsyncSession, statement: Statement, values: Mapping[str
     writes = _past(session, WRITES)
     if writes is None:
         return await execute(session, statement, values)
-    return await writes.write(statement, parameters)
+    return await writes.write(statement, parameters, tenant=tenant_of(session))
 
 
 async def execute(session: AsyncSession, statement: Statement, values: Mapping[str, Any]) -> Rows:
@@ -120,8 +121,20 @@ class Reads:
         self._turns = asyncio.Semaphore(CONNECTIONS)
         self._idle: list[Connection] = []
 
-    async def write(self, statement: Statement, parameters: list[Any]) -> Rows:
-        """Return the rows of `statement`, executed once at most."""
+    @property
+    def in_use(self) -> int:
+        """Return how many connections somebody uses."""
+        return CONNECTIONS - self._turns._value
+
+    @property
+    def waiting(self) -> int:
+        """Return how many wait for a connection."""
+        return len(self._turns._waiters or ())
+
+    async def write(
+        self, statement: Statement, parameters: list[Any], *, tenant: str | None = None
+    ) -> Rows:
+        """Return the rows of `statement`, executed once at most, as `tenant`."""
         async with self._turn():
             while self._idle and not is_alive(self._idle[-1]):
                 self.close()  # the others will have died with it
@@ -130,12 +143,14 @@ class Reads:
             else:
                 connection, idle = await self._connect(), self._idle
             try:
-                return await _execute(connection, statement, parameters)
+                return await _execute(connection, statement, parameters, tenant=tenant)
             finally:
                 self._put_back(connection, idle)
 
-    async def read(self, statement: Statement, parameters: list[Any]) -> Rows:
-        """Return the rows of `statement`.
+    async def read(
+        self, statement: Statement, parameters: list[Any], *, tenant: str | None = None
+    ) -> Rows:
+        """Return the rows of `statement`, of those that `tenant` may see.
 
         An idle connection may have died since: its statement is executed once more, on a new one.
         """
@@ -143,7 +158,7 @@ class Reads:
             if self._idle:
                 connection, idle = self._idle.pop(), self._idle
                 try:
-                    return await _execute(connection, statement, parameters)
+                    return await _execute(connection, statement, parameters, tenant=tenant)
                 except DBAPIError:
                     if not connection.closed:
                         raise
@@ -152,7 +167,7 @@ class Reads:
                     self._put_back(connection, idle)
             connection, idle = await self._connect(), self._idle
             try:
-                return await _execute(connection, statement, parameters)
+                return await _execute(connection, statement, parameters, tenant=tenant)
             finally:
                 self._put_back(connection, idle)
 
@@ -184,6 +199,8 @@ class Reads:
                 options=self._options,
                 connect_timeout=self._connect_timeout,
             )
+            from pgvector.psycopg import register_vector_async
+
             await register_vector_async(connection)
         except psycopg.Error as error:
             raise _as_sqlalchemy(error, "connect") from error
@@ -198,10 +215,22 @@ class Reads:
             connection.pgconn.finish()
 
 
-async def _execute(connection: Connection, statement: Statement, parameters: list[Any]) -> Rows:
+async def _execute(
+    connection: Connection,
+    statement: Statement,
+    parameters: list[Any],
+    *,
+    tenant: str | None = None,
+) -> Rows:
+    """Execute `statement`; with a tenant, both in one message, which is one transaction."""
     cursor = psycopg.AsyncRawCursor(connection)
     try:
-        await cursor.execute(statement.sql, parameters)
+        if tenant is None:
+            await cursor.execute(statement.sql, parameters)
+        else:
+            async with connection.pipeline():
+                await psycopg.AsyncRawCursor(connection).execute(SET_TENANT, [tenant])
+                await cursor.execute(statement.sql, parameters)
         return await cursor.fetchall() if cursor.description else []
     except psycopg.Error as error:
         raise _as_sqlalchemy(error, statement.sql) from error

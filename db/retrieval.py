@@ -9,23 +9,25 @@ one, and an exact scan again where HNSW gave up or went astray.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
 from psycopg.rows import TupleRow
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.reads import Rows, read
 from db.retrieval_statements import RANK_OFFSET, Path, make_nearest, make_search
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
+
 EXACT_UP_TO_ROWS: Final = 4_000
 CHUNKS_AN_ENTITY: Final = 4
 SMALLEST_POOL: Final = 40
 BEST_SCORE: Final = 2.0 / (RANK_OFFSET + 1)
 PATHS: Final[tuple[Path, ...]] = ("few", "many", "all")
-
-Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,7 @@ class Retrieval:
     async def search(
         self,
         query: str,
-        vector: Vector | None,
+        vector: "Vector | None",
         *,
         model: str,
         scope: Scope,
@@ -142,7 +144,7 @@ class Retrieval:
         return [_found(row) for row in rows if row[0] is not None]
 
     async def nearest(
-        self, vector: Vector, *, model: str, entity_types: Sequence[str], limit: int
+        self, vector: "Vector", *, model: str, entity_types: Sequence[str], limit: int
     ) -> list[Nearest]:
         """Return the `limit` chunks nearest to `vector`, nearest first, of one model's vectors.
 

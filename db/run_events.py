@@ -19,8 +19,8 @@ NewEvent = tuple[str, int, str, str | dict[str, Any], datetime]
 """Run, number, type, data (JSON, or what becomes JSON) and moment (aware)."""
 
 APPEND: Final = make_statement("""
-insert into run_events (run_id, seq, type, data, created_at)
-select run_id, seq, type, data::json, created_at
+insert into run_events (run_id, user_id, seq, type, data, created_at)
+select run_id, (select user_id from runs where id = run_id), seq, type, data::json, created_at
 from unnest(:run_ids::text[], :seqs::integer[], :types::text[], :data::text[],
             :moments::timestamp[])
      as new (run_id, seq, type, data, created_at)

@@ -1,6 +1,8 @@
 """One owner's code snapshots."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,6 +10,20 @@ from sqlalchemy.orm import defer
 
 from db.keyset import Position, newest_first
 from db.models import CodeSnapshot, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotFilter:
+    """Which snapshots of an owner to list; what is None leaves out nothing.
+
+    Moments: from `created_from` on, and before `created_before`.
+    """
+
+    task_id: str | None = None
+    language: str | None = None
+    passed: bool | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
 
 
 class Snapshots:
@@ -40,12 +56,7 @@ class Snapshots:
         )
 
     async def page(
-        self,
-        *,
-        limit: int,
-        after: Position | None,
-        task_id: str | None,
-        language: str | None,
+        self, wanted: SnapshotFilter, *, limit: int, after: Position | None
     ) -> Sequence[CodeSnapshot]:
         """Return at most `limit` snapshots without code, newest first, from behind `after`."""
         statement = (
@@ -53,10 +64,16 @@ class Snapshots:
             .where(CodeSnapshot.user_id == self._user_id)
             .options(defer(CodeSnapshot.code_content, raiseload=True))
         )
-        if task_id is not None:
-            statement = statement.where(CodeSnapshot.task_id == task_id)
-        if language is not None:
-            statement = statement.where(CodeSnapshot.language == language)
+        if wanted.task_id is not None:
+            statement = statement.where(CodeSnapshot.task_id == wanted.task_id)
+        if wanted.language is not None:
+            statement = statement.where(CodeSnapshot.language == wanted.language)
+        if wanted.passed is not None:
+            statement = statement.where(CodeSnapshot.validation_passed == wanted.passed)
+        if wanted.created_from is not None:
+            statement = statement.where(CodeSnapshot.created_at >= wanted.created_from)
+        if wanted.created_before is not None:
+            statement = statement.where(CodeSnapshot.created_at < wanted.created_before)
         found = await self._session.scalars(
             newest_first(statement, CodeSnapshot, after=after, limit=limit)
         )

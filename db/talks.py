@@ -1,13 +1,14 @@
-"""How a talk begins, and what it begins with: one statement each, for a user waits for the words.
+"""How a talk begins, and what it begins with: one statement, for a user waits for the words.
 
-`begin_talk` is a thread (locked, or new), its running run and the user's message; `read_talk` is
-all that the model is told. Both go past the session where it has not begun (`db/reads.py`).
+`begin_talk` is a thread (locked, or new), its running run, the user's message, the run's first
+event, its reservation, and all that the model is told; `read_talk` is the last of these, for who
+begins the run again. Both go past the session where it has not begun (`db/reads.py`).
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,9 +18,24 @@ from db.conversation_models import Run
 from db.operations import Finished
 from db.reads import make_statement, read, write
 
+_TALK: Final = """
+       (select coalesce(metadata::jsonb, '{}') from users where id = :user_id),
+       (select jsonb_build_array(request_hash, result)
+        from operations where id = :operation_id and user_id = :user_id),
+       (select json_agg(json_build_object('role', role, 'content', content) order by position)
+        from (select m.id, m.role, m.content, m.position
+              from messages m join threads t on t.id = m.thread_id
+              where m.thread_id = :thread_id and t.user_id = :user_id
+              order by m.position desc limit :messages) as latest
+        where id <> :message_id),
+       (select json_agg(json_build_object('id', id, 'title', title, 'status', status)
+                        order by created_at desc, id desc)
+        from (select id, title, status, created_at from goals where user_id = :user_id
+              order by created_at desc, id desc limit :goals) as newest)
+"""
 # The thread's row comes first and is held: who talks in the same thread, or ends a run in it,
 # waits. The last position is read as of before that wait; where it has changed, its key says so.
-_BEGIN: Final = make_statement("""
+_STORE: Final = """
 with found as (
     select id, history_hash::text as said_before
     from threads where id = :thread_id and user_id = :user_id
@@ -43,14 +59,14 @@ with found as (
     on conflict (thread_id) where state = 'running' do nothing
     returning thread_id
 ), told as (
-    insert into messages (id, thread_id, position, run_id, role, content, created_at)
-    select old.id, thread.id, old.position, null, old.role, old.content, :at::timestamp
+    insert into messages (id, thread_id, user_id, position, run_id, role, content, created_at)
+    select old.id, thread.id, :user_id, old.position, null, old.role, old.content, :at::timestamp
     from thread, unnest(:old_ids::text[], :old_roles::text[], :old_texts::text[])
          with ordinality as old (id, role, content, position)
     where thread.is_new
 ), said as (
-    insert into messages (id, thread_id, position, run_id, role, content, created_at)
-    select :message_id, thread_id,
+    insert into messages (id, thread_id, user_id, position, run_id, role, content, created_at)
+    select :message_id, thread_id, :user_id,
            cardinality(:old_ids::text[]) * (exists (select from made))::integer + 1
            + coalesce((select max(position) from messages where thread_id = :thread_id), 0),
            :run_id, 'user', :message, :at::timestamp
@@ -64,25 +80,76 @@ with found as (
             || convert_to(:stripped::text, 'UTF8')), 'hex')
     from found, started
     where threads.id = found.id
+), opened as (
+    insert into run_events (run_id, user_id, seq, type, data, created_at)
+    select :run_id, :user_id, 1, 'run_started', :first_event::json, :at::timestamp
+    from started where :first_event::text is not null
+), held as (
+    select id from usage_records
+    where id = :operation_id and user_id = :user_id and state = 'reserved'
+), counted as (
+    insert into usage_days as d (user_id, day, reserved_tokens, reserved_calls)
+    select :user_id, :day::date, :tokens::bigint, :calls::bigint
+    from started
+    where not exists (select from held)
+      and :tokens::bigint <= coalesce(:limit_tokens::bigint, :tokens::bigint)
+      and :calls::bigint <= coalesce(:limit_calls::bigint, :calls::bigint)
+    on conflict (user_id, day) do update
+    set reserved_tokens = d.reserved_tokens + excluded.reserved_tokens,
+        reserved_calls = d.reserved_calls + excluded.reserved_calls
+    where (:limit_tokens::bigint is null
+           or d.used_tokens + d.reserved_tokens + excluded.reserved_tokens
+              <= :limit_tokens::bigint)
+      and (:limit_calls::bigint is null
+           or d.calls + d.reserved_calls + excluded.reserved_calls <= :limit_calls::bigint)
+    returning 1
+), recorded as (
+    insert into usage_records as r
+           (id, user_id, kind, model, reserved_tokens, reserved_calls, state, created_at, day)
+    select :operation_id, :user_id, :kind, :model, :tokens::bigint, :calls::bigint, 'reserved',
+           :at::timestamp, :day::date
+    from counted
+    on conflict (id) do update
+    set kind = excluded.kind, model = excluded.model, state = 'reserved',
+        reserved_tokens = excluded.reserved_tokens, reserved_calls = excluded.reserved_calls,
+        created_at = excluded.created_at, settled_at = null, day = excluded.day
+    where r.user_id = excluded.user_id
 )
-select said_before, exists (select from started) from thread
-""")
+select thread.said_before, exists (select from started), thread.is_new,
+       exists (select from counted) or exists (select from held),
+"""
+_FROM: Final = "from thread"
+_BEGIN: Final = make_statement(_STORE + _TALK + _FROM)
 
-_READ: Final = make_statement("""
-select (select coalesce(metadata::jsonb, '{}') from users where id = :user_id),
-       (select jsonb_build_array(request_hash, result)
-        from operations where id = :operation_id and user_id = :user_id),
-       (select json_agg(json_build_object('role', role, 'content', content) order by position)
-        from (select m.id, m.role, m.content, m.position
-              from messages m join threads t on t.id = m.thread_id
-              where m.thread_id = :thread_id and t.user_id = :user_id
-              order by m.position desc limit :messages) as latest
-        where id <> :message_id),
-       (select json_agg(json_build_object('id', id, 'title', title, 'status', status)
-                        order by created_at desc, id desc)
-        from (select id, title, status, created_at from goals where user_id = :user_id
-              order by created_at desc, id desc limit :goals) as newest)
-""")
+_READ: Final = make_statement("select " + _TALK)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What else is stored with a run that is worked on at once, and how much of its talk is read.
+
+    `first_event` is JSON. The tokens and calls are reserved for the operation, of that UTC day's
+    limits; None is no limit.
+    """
+
+    first_event: str
+    operation_id: str
+    model: str
+    tokens: int
+    calls: int
+    limit_tokens: int | None
+    limit_calls: int | None
+    day: date
+    messages: int
+    goals: int
+
+
+_NO_OPENING: Final[dict[str, Any]] = {
+    **dict.fromkeys(Opening.__dataclass_fields__),
+    "operation_id": "",
+    "messages": 0,
+    "goals": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -121,20 +188,37 @@ class Talk:
     goals: list[JsonObject]
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A run that has begun, and the talk; `reserved` tells whether the day's limits left room."""
+
+    run: Run
+    talk: Talk
+    reserved: bool
+
+
 class NoThread(Exception):
     """This owner has no such thread, and it is not to be made."""
 
 
 async def begin_talk(
-    session: AsyncSession, user_id: str, new: Beginning, *, at: datetime
-) -> Run | None:
+    session: AsyncSession,
+    user_id: str,
+    new: Beginning,
+    *,
+    opening: Opening | None = None,
+    at: datetime,
+) -> Begun | None:
     """Store the message and its running run, and return the run; None where the thread has one.
+
+    Without an `opening` nothing else is stored, nothing reserved and nothing read.
 
     Raises NoThread, and IntegrityError where the same was begun, or the thread changed, at this
     very moment: then nothing is stored and it may be tried again.
     """
     values: dict[str, Any] = {
         **vars(new),
+        **(_NO_OPENING if opening is None else vars(opening)),
         "user_id": user_id,
         "request": json.dumps(new.request, ensure_ascii=False),
         "stripped": new.message.strip(),
@@ -147,10 +231,10 @@ async def begin_talk(
     rows = await write(session, _BEGIN, values)
     if not rows:
         raise NoThread(new.thread_id)
-    [(history_hash, started)] = rows
+    [(history_hash, started, is_new, reserved, *found)] = rows
     if not started:
         return None
-    return Run(
+    run = Run(
         id=new.run_id,
         user_id=user_id,
         thread_id=new.thread_id,
@@ -163,6 +247,11 @@ async def begin_talk(
         lease_until=new.lease_until,
         created_at=at,
     )
+    talk = _talk(*found)
+    if is_new and opening is not None:
+        before = new.old[max(0, len(new.old) - opening.messages) :]
+        talk.said.extend({"role": role, "content": content} for _, role, content in before)
+    return Begun(run, talk, reserved=reserved)
 
 
 async def read_talk(
@@ -187,12 +276,16 @@ async def read_talk(
         "messages": messages,
         "goals": goals,
     }
-    [(account, finished, said, newest)] = await read(session, _READ, values)
+    [found] = await read(session, _READ, values)
+    return _talk(*found)
+
+
+def _talk(account: Any, finished: Any, said: Any, goals: Any) -> Talk:
     return Talk(
         account=account,
         finished=None if finished is None else Finished(*finished),
         said=said or [],
-        goals=newest or [],
+        goals=goals or [],
     )
 
 

@@ -3,14 +3,61 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.enums import TaskStatus
-from db.keyset import Position, newest_first
-from db.models import CodeSnapshot, Task
+from db.enums import TaskStatus, TaskType
+from db.models import CodeSnapshot, Goal, Task
+from db.ordering import (
+    Place,
+    SortColumn,
+    SortColumns,
+    order_by,
+    read_integer,
+    read_moment,
+    read_number,
+    read_text,
+)
+from db.reads import execute, make_statement
+
+SORTS: Final[SortColumns] = {
+    "created_at": SortColumn(Task.created_at, read_moment),
+    "updated_at": SortColumn(Task.updated_at, read_moment),
+    "completed_at": SortColumn(Task.completed_at, read_moment),
+    "priority": SortColumn(Task.priority, read_integer),
+    "estimated_hours": SortColumn(Task.estimated_hours, read_number),
+    "title": SortColumn(Task.title, read_text),
+}
+
+_PARENTS: Final = make_statement("""
+select tasks.goal_id, goals.course_id
+from tasks left join goals on goals.id = tasks.goal_id and goals.user_id = tasks.user_id
+where tasks.id = :task_id and tasks.user_id = :user_id
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFilter:
+    """Which tasks of an owner to list; what is empty or None leaves out nothing.
+
+    Moments: from `created_from` on, and before `created_before`.
+    """
+
+    statuses: Sequence[TaskStatus] = ()
+    types: Sequence[TaskType] = ()
+    goal_id: str | None = None
+    course_id: str | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
+class Parents(NamedTuple):
+    """The goal that a task is for, and the course that the goal belongs to."""
+
+    goal_id: str | None
+    course_id: str | None
 
 
 @dataclass(frozen=True)
@@ -71,22 +118,37 @@ class Tasks:
             .execution_options(populate_existing=True)
         )
 
+    async def parents(self, task_id: str) -> Parents | None:
+        """Return the ids of what a task belongs to, or None where this owner has no such task."""
+        values = {"task_id": task_id, "user_id": self._user_id}
+        rows = await execute(self._session, _PARENTS, values)
+        return Parents(*rows[0]) if rows else None
+
     async def page(
-        self,
-        *,
-        limit: int,
-        after: Position | None,
-        status: TaskStatus | None,
-        goal_id: str | None,
+        self, wanted: TaskFilter, *, sort: str, limit: int, after: Place | None
     ) -> Sequence[Task]:
-        """Return at most `limit` tasks, newest first, from behind `after`."""
+        """Return at most `limit` tasks in the order of `sort`, from behind `after`."""
         statement = select(Task).where(Task.user_id == self._user_id)
-        if status is not None:
-            statement = statement.where(Task.status == status)
-        if goal_id is not None:
-            statement = statement.where(Task.goal_id == goal_id)
-        found = await self._session.scalars(newest_first(statement, Task, after=after, limit=limit))
-        return found.all()
+        if wanted.statuses:
+            statement = statement.where(Task.status.in_(wanted.statuses))
+        if wanted.types:
+            statement = statement.where(Task.task_type.in_(wanted.types))
+        if wanted.goal_id is not None:
+            statement = statement.where(Task.goal_id == wanted.goal_id)
+        if wanted.course_id is not None:
+            of_course = select(Goal.id).where(
+                Goal.course_id == wanted.course_id, Goal.user_id == self._user_id
+            )
+            statement = statement.where(Task.goal_id.in_(of_course))
+        if wanted.created_from is not None:
+            statement = statement.where(Task.created_at >= wanted.created_from)
+        if wanted.created_before is not None:
+            statement = statement.where(Task.created_at < wanted.created_before)
+        column = SORTS[sort.removeprefix("-")].column
+        ordered = order_by(
+            statement, Task, column, descending=sort.startswith("-"), after=after, limit=limit
+        )
+        return (await self._session.scalars(ordered)).all()
 
     async def ids_of_goal(self, goal_id: str) -> Sequence[str]:
         """Return the ids of a goal's tasks."""

@@ -168,13 +168,23 @@ class Messages:
         new = select(
             literal(message_id),
             Thread.id,
+            Thread.user_id,
             last + 1,
             literal(run_id),
             literal(role),
             literal(content),
             literal(at, UTCDateTime),
         ).where(Thread.id == thread_id, Thread.user_id == self._user_id)
-        names = ["id", "thread_id", "position", "run_id", "role", "content", "created_at"]
+        names = [
+            "id",
+            "thread_id",
+            "user_id",
+            "position",
+            "run_id",
+            "role",
+            "content",
+            "created_at",
+        ]
         return await self._session.scalar(
             insert(Message).from_select(names, new).returning(Message.position)
         )

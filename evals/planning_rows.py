@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from api.agent_schemas import BreakdownIn, SuggestIn, as_request
+from db.courses import Courses
 from db.engine import Sessions
 from db.enums import CourseStatus, GoalStatus, TaskStatus
 from evals.planning_cases import Case
@@ -41,7 +42,10 @@ class Learner:
 
 
 async def make_learner(case: Case, sessions: Sessions, embedder: Embedder) -> Learner:
-    """Store the account and the rows of `case`, an hour apart, each in its own transaction."""
+    """Store the account and the rows of `case`, an hour apart, each in its own transaction.
+
+    A course's progress is what the case says, whatever its goals have.
+    """
     meta = None if case.preference is None else {"preferences": {"language": case.preference}}
     async with sessions.begin() as session:
         user = await get_or_create_user(
@@ -52,6 +56,10 @@ async def make_learner(case: Case, sessions: Sessions, embedder: Embedder) -> Le
         opened = open_tools(sessions, user.id, embedder=embedder, now=BEGIN + timedelta(hours=hour))
         async with opened() as tools:
             made[row["key"]] = await _MAKE[row["type"]](tools, dict(row), made)
+    courses = {row["key"]: row for row in case.rows if row["type"] == "course"}
+    async with sessions.begin() as session:
+        for key, row in courses.items():
+            await Courses(session, user.id).set_progress(made[key], float(row["progress"]))
     return Learner(user.id, made)
 
 

@@ -32,7 +32,7 @@ def with_agent(services: Services, *, chat: ChatModel, checkpointer: Any) -> Ser
 @contextlib.asynccontextmanager
 async def opened(services: Services, chat: ChatModel) -> AsyncIterator[Service]:
     """Yield the application with an agent that asks `chat`, its runs at work."""
-    async with open_checkpoints(services.database_url) as checkpointer:
+    async with open_checkpoints(services.app_url) as checkpointer:
         whole = with_agent(services, chat=chat, checkpointer=checkpointer).services
         async with open_hub(whole) as hub:
             complete = replace(whole, hub=hub)

@@ -62,15 +62,16 @@ async def add_checkpoints(
 ) -> None:
     """Store what LangGraph keeps of these runs, in all of its tables."""
     values = [{"id": thread_id, "canary": canary} for thread_id in thread_ids]
+    owner = "(select user_id from runs where runs.id = :id)"
     async with sessions.begin() as session:
         for statement in (
-            "insert into checkpoints (thread_id, checkpoint_id, checkpoint)"
-            " values (:id, 'c', jsonb_build_object('said', cast(:canary as text)))",
-            "insert into checkpoint_blobs (thread_id, channel, version, type, blob)"
-            " values (:id, 'c', '1', 'msgpack', convert_to(:canary, 'UTF8'))",
+            "insert into checkpoints (user_id, thread_id, checkpoint_id, checkpoint)"
+            f" values ({owner}, :id, 'c', jsonb_build_object('said', cast(:canary as text)))",
+            "insert into checkpoint_blobs (user_id, thread_id, channel, version, type, blob)"
+            f" values ({owner}, :id, 'c', '1', 'msgpack', convert_to(:canary, 'UTF8'))",
             "insert into checkpoint_writes"
-            " (thread_id, checkpoint_id, task_id, idx, channel, type, blob)"
-            " values (:id, 'c', 't', 0, 'c', 'msgpack', convert_to(:canary, 'UTF8'))",
+            " (user_id, thread_id, checkpoint_id, task_id, idx, channel, type, blob)"
+            f" values ({owner}, :id, 'c', 't', 0, 'c', 'msgpack', convert_to(:canary, 'UTF8'))",
         ):
             await session.execute(text(statement), values)
 

@@ -22,6 +22,7 @@ from api.migrations import migrate
 from db.embedded import open_embedded
 from db.engine import Sessions, conninfo, make_engine, make_sessions
 from db.engine import database_url as normalise
+from db.tenancy import APP_ROLE
 
 
 def connect(url: str) -> psycopg.Connection:
@@ -104,5 +105,55 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 def sessions(engine: AsyncEngine) -> Sessions:
-    """Return a factory of sessions on `engine`."""
+    """Return a factory of sessions of the owner, who sees everything: what is there, is there."""
     return make_sessions(engine)
+
+
+@pytest.fixture(scope="session")
+def app_login(server_url: str, template_database: str) -> Iterator[dict[str, str]]:
+    """Yield user and password of a role that requests connect as, bound as `goals_app` is.
+
+    On a server that is given it is one of its own, which goes with the tests: the password of
+    `goals_app` is not theirs to set.
+    """
+    if not os.environ.get("GOALS_TEST_DATABASE_URL"):
+        yield {"username": APP_ROLE}
+        return
+
+    login = {"username": f"goals_tests_{uuid.uuid4().hex}", "password": uuid.uuid4().hex}
+    role = sql.Identifier(login["username"])
+    with connect(server_url) as connection:
+        connection.execute(
+            sql.SQL("create role {} login password {} in role {}").format(
+                role, sql.Literal(login["password"]), sql.Identifier(APP_ROLE)
+            )
+        )
+    yield login
+    with connect(server_url) as connection:
+        connection.execute(sql.SQL("drop role {}").format(role))
+
+
+@pytest.fixture
+def app_url(database_url: str, app_login: dict[str, str]) -> str:
+    """Return the URL of `database_url` as requests connect to it."""
+    return as_app(database_url, app_login)
+
+
+def as_app(url: str, app_login: dict[str, str]) -> str:
+    """Return `url` with the role of requests."""
+    named = make_url(url).set(username=app_login["username"], password=app_login.get("password"))
+    return named.render_as_string(hide_password=False)
+
+
+@pytest_asyncio.fixture
+async def app_engine(app_url: str) -> AsyncIterator[AsyncEngine]:
+    """Yield an engine that requests work on."""
+    engine = make_engine(app_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def app_sessions(app_engine: AsyncEngine) -> Sessions:
+    """Return a factory of sessions that see the rows of their tenant."""
+    return make_sessions(app_engine)

@@ -24,6 +24,8 @@ class Operation:
     headers: Mapping[str, str]
     path_names: tuple[str, ...]
     """Path parameters that name rows, in their order."""
+    path_choices: Mapping[str, str]
+    """Path parameters that are one of a list, and the first one of it."""
     query_names: tuple[str, ...]
     body_names: tuple[str, ...]
     nested_names: frozenset[str]
@@ -63,6 +65,11 @@ def _operation(document: Json, path: str, method: str, described: Json) -> Opera
         query=_required(document, placed["query"]),
         headers=_required(document, placed["header"]),
         path_names=_naming(each["name"] for each in placed["path"]),
+        path_choices={
+            each["name"]: choices[0]
+            for each in placed["path"]
+            if (choices := resolve(document, each["schema"]).get("enum"))
+        },
         query_names=_naming(each["name"] for each in placed["query"]),
         body_names=_naming(properties),
         nested_names=frozenset(_naming(nested)),

@@ -34,6 +34,7 @@ KINDS: Final[Mapping[str, str]] = {
     "run_id": "run",
     "interrupt_id": "interrupt",
     "fingerprint": "fingerprint",
+    "entity_id": "goal",
 }
 """What each parameter or field names."""
 OF_THE_CLIENT: Final = frozenset(
@@ -48,6 +49,7 @@ SHARED: Final = frozenset(
         "checkpoint_migrations",
         "erased_events",
         "parquet_batches",
+        "rate_windows",
         "relay_claims",
     }
 )
@@ -146,7 +148,7 @@ async def checksum(service: Service, user_id: str) -> dict[str, str]:
 
 async def deactivate(service: Service, user_id: str) -> None:
     """Close a user's account."""
-    async with service.services.sessions.begin() as session:
+    async with service.services.system.begin() as session:
         await session.execute(
             text("update users set is_active = false where id = :user"), {"user": user_id}
         )

@@ -1,5 +1,6 @@
 """The API for tests: the whole application in this process, over the test's own database."""
 
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,10 +20,12 @@ from db.engine import Sessions
 from tools.backfill import Filled, Filler
 from tools.embedders import SCRIPTED_MODEL, Embedder
 from tools.embedding_models import ScriptedEmbeddings
+from tools.passwords import Passwords
 from tools.users import get_or_create_user
 
 JWT: Final = JwtConfig(secret=b"a secret of tests, 32 bytes long", issuer="tests", audience="tests")
 JsonObject = dict[str, Any]
+ASK_A_MODEL: Final = ("/suggest", "/breakdown", "/validate", "/feedback", "/runs")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Learner:
 
     id: str
     client: httpx2.AsyncClient
+    token: str = ""
 
     async def make(self, kind: str, **fields: Any) -> JsonObject:
         """Create something through the API and return it."""
@@ -56,6 +60,12 @@ class Learner:
         ]
 
 
+async def name_request(request: httpx2.Request) -> None:
+    """Give a request that asks a model a key of its own, unless the test gave one."""
+    if request.method == "POST" and request.url.path.endswith(ASK_A_MODEL):
+        request.headers.setdefault("Idempotency-Key", uuid.uuid4().hex)
+
+
 @dataclass(frozen=True)
 class Service:
     """The application, and a way to sign in."""
@@ -69,44 +79,48 @@ class Service:
             transport=httpx2.ASGITransport(app=self.app, raise_app_exceptions=False),
             base_url="http://service",
             headers={"Authorization": f"Bearer {token}"} if token else {},
+            event_hooks={"request": [name_request]},
         )
 
     async def sign_in(self, username: str) -> Learner:
         """Make a user and return them, signed in."""
-        async with self.services.sessions.begin() as session:
+        async with self.services.system.begin() as session:
             user = await get_or_create_user(
                 session, username=username, now=datetime.now(UTC), source="tests"
             )
         token = make_token(JWT, user_id=user.id, hours=1, now=datetime.now(UTC))
-        return Learner(user.id, self.client(token))
+        return Learner(user.id, self.client(token), token)
 
     async def count(self, statement: str, **values: Any) -> int:
         """Return the number that a SQL statement gives."""
-        async with self.services.sessions() as session:
+        async with self.services.system() as session:
             number = await session.scalar(text(statement), values)
         assert isinstance(number, int)
         return number
 
     async def rows(self, statement: str, **values: Any) -> list[Any]:
         """Return the first column of what a SQL statement gives."""
-        async with self.services.sessions() as session:
+        async with self.services.system() as session:
             return list((await session.scalars(text(statement), values)).all())
 
 
 async def fill_pending(service: Service) -> Filled:
     """Give every text that waits its vector, as `goals serve` does in the background."""
-    return await Filler(service.services.sessions, service.services.embedder).fill()
+    return await Filler(service.services.system, service.services.embedder).fill()
 
 
 @pytest.fixture
-def service(sessions: Sessions, database_url: str) -> Service:
+def service(sessions: Sessions, app_sessions: Sessions, database_url: str, app_url: str) -> Service:
     """Return the application over this test's database, without the agent."""
     services = Services(
         settings=Settings(_env_file=None),
         database_url=database_url,
-        sessions=sessions,
+        app_url=app_url,
+        sessions=app_sessions,
+        system=sessions,
         embedder=Embedder(SCRIPTED_MODEL, ScriptedEmbeddings()),
         jwt=JWT,
+        passwords=Passwords(memory=64, passes=1),
     )
     return Service(create_app(services), services)
 

@@ -28,6 +28,7 @@ READERS_OF_THE_ENVIRONMENT = {
 PARTS_OF_A_REQUIREMENT = {
     "psycopg_pool",  # psycopg[pool]
     "pydantic_monty",  # pydantic-monty, by its client
+    "opentelemetry",  # fastapi has its API; the SDK is the extra `otel`, imported where it is on
     "pydantic_core",  # pydantic
     "starlette",  # fastapi
 }
@@ -41,6 +42,7 @@ HEAVY = {
     "langgraph",
     "matplotlib",
     "openai",
+    "opentelemetry",
     "prometheus_client",
     "pyarrow",
 }

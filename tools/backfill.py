@@ -10,15 +10,17 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
-
-import structlog
+from typing import TYPE_CHECKING, Final
 
 from db.embedding_backlog import Backlog, BacklogDepth, WaitingRow, open_backlog
 from db.engine import UNAVAILABLE, Sessions
 from db.retry import LONGEST_DELAY_SECONDS, retry_delay
-from tools.embedders import Embedder, Vector
+from tools.embedders import Embedder
 from tools.errors import EmbeddingError, EmbeddingRefused
+from tools.logs import LazyLogger
+
+if TYPE_CHECKING:
+    from tools.embedders import Vector
 
 POLL_SECONDS: Final = 0.5
 LONGEST_ASIDE_SECONDS: Final = 600.0
@@ -27,7 +29,7 @@ MOST_FAILURES: Final = 10
 """Failed calls in a row, while looking for the text that is refused, that mean: it is not that."""
 REMEMBERED: Final = 4_096
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class Filler:
 
     async def _embed(
         self, rows: Sequence[WaitingRow]
-    ) -> tuple[list[tuple[WaitingRow, Vector]], list[WaitingRow]]:
+    ) -> "tuple[list[tuple[WaitingRow, Vector]], list[WaitingRow]]":
         """Return the rows with their vectors, and those whose text the model refuses by itself."""
         try:
             return list(zip(rows, await self._vectors(rows), strict=True)), []
@@ -167,7 +169,7 @@ class Filler:
                 self._set_aside(row, longest=LONGEST_DELAY_SECONDS)
         raise EmbeddingError(f"the embedding model {self._embedder.model} does not answer")
 
-    async def _vectors(self, rows: Sequence[WaitingRow]) -> list[Vector]:
+    async def _vectors(self, rows: Sequence[WaitingRow]) -> "list[Vector]":
         return await self._embedder.embed_documents([row.content for row in rows])
 
     def _set_aside(self, row: WaitingRow, *, longest: float) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import outbox
+from db.embeddings import KnownVector
 from db.events import DomainEvent
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 class ToolContext:
     """One transaction of one user.
 
-    The edge opens it and commits it; a verb never does. `now` is fixed for the transaction.
+    The edge opens it and commits it; a verb never does. `now` is fixed for the transaction. Where
+    the edge has a list for vectors that are `known`, it stores them once the transaction is over:
+    an insert into HNSW takes longer than everything else that is done to a row.
     """
 
     session: AsyncSession
@@ -27,6 +30,7 @@ class ToolContext:
     embedder: "Embedder"
     now: datetime
     source: str
+    known: list[KnownVector] | None = None
 
     def record(self, event: DomainEvent) -> None:
         """Record `event` in this transaction as this user's."""

@@ -1,10 +1,14 @@
-"""Courses: make, read, change, delete."""
+"""Courses: make, read, change, delete; their progress follows their goals.
 
+Whoever holds several rows takes them in one order: course, goal, task.
+"""
+
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Final
 
 from db.base import new_id
-from db.courses import Courses
+from db.courses import SORTS, CourseFilter, Courses
 from db.enums import CourseStatus
 from db.events import (
     CourseArchived,
@@ -13,16 +17,29 @@ from db.events import (
     CourseUpdated,
     DomainEvent,
 )
+from db.goals import Goals
 from db.models import Course
 from tools.context import ToolContext
-from tools.cursors import cut_page, decode_cursor
-from tools.errors import NotFound
-from tools.indexing import COURSE, course_text, forget_entities, index_entity
+from tools.cursors import NEWEST_FIRST, cut_sorted, decode_place
+from tools.errors import NotFound, StateConflict
+from tools.indexing import COURSE, course_text, forget_entities, index_entity, index_new
+from tools.metadata import merge_patch, require_small
+from tools.quotas import require_room
 from tools.schemas import CourseIn, CourseOut, CoursePage, CoursePatch
+from tools.transitions import require_transition
+from tools.versions import ANY_VERSION, IfMatch
+
+EVERY_COURSE: Final = CourseFilter()
+_TEXTS: Final = frozenset({"title", "description", "metadata"})
+_SETTLED: Final = frozenset({CourseStatus.COMPLETED, CourseStatus.ARCHIVED})
 
 
 async def create_course(tools: ToolContext, course: CourseIn) -> CourseOut:
-    """Store a course, find it by its text from now on, and record COURSE_CREATED."""
+    """Store a course, find it by its text from now on, and record COURSE_CREATED.
+
+    Raises LimitReached.
+    """
+    await require_room(tools, "courses")
     row = Course(
         id=new_id("crs"),
         title=course.title,
@@ -38,7 +55,7 @@ async def create_course(tools: ToolContext, course: CourseIn) -> CourseOut:
     Courses(tools.session, tools.user_id).add(row)
 
     tools.record(CourseCreated(course_id=row.id, title=row.title, status=row.status.value))
-    await _index(tools, row)
+    await index_new(tools, COURSE, {row.id: _text_of(row)})
     return _out(row)
 
 
@@ -55,28 +72,44 @@ async def list_courses(
     *,
     limit: int = 20,
     cursor: str | None = None,
-    status: CourseStatus | None = None,
+    wanted: CourseFilter = EVERY_COURSE,
+    sort: str = NEWEST_FIRST,
 ) -> CoursePage:
-    """Return a page of the learner's courses, newest first. Raises InputError for a bad cursor."""
+    """Return a page of the learner's courses. Raises InputError for a bad cursor."""
     found = await Courses(tools.session, tools.user_id).page(
-        limit=limit + 1, after=decode_cursor(cursor), status=status
+        wanted,
+        sort=sort,
+        limit=limit + 1,
+        after=decode_place(cursor, sort=sort, columns=SORTS),
     )
-    rows, next_cursor = cut_page(found, limit=limit)
+    rows, next_cursor = cut_sorted(found, limit=limit, sort=sort, columns=SORTS)
     return CoursePage(items=[_out(row) for row in rows], next_cursor=next_cursor)
 
 
-async def update_course(tools: ToolContext, course_id: str, patch: CoursePatch) -> CourseOut:
-    """Change the given fields, and record what changed. Raises NotFound."""
+async def update_course(
+    tools: ToolContext, course_id: str, patch: CoursePatch, *, if_match: IfMatch = ANY_VERSION
+) -> CourseOut:
+    """Change the given fields, and record what changed.
+
+    Raises NotFound; VersionConflict; StateConflict for a status that may not follow, and for a
+    progress that the course's goals have already.
+    """
     row = await Courses(tools.session, tools.user_id).lock(course_id)
     if row is None:
         raise no_such_course()
+    if_match.require(_out(row))
+    if patch.given().get("progress_percentage", row.progress_percentage) != row.progress_percentage:
+        await _require_own_progress(tools, row)
 
     changed = _apply(row, patch, now=tools.now)
     if not changed:
         return _out(row)
 
     row.updated_at = tools.now
-    await _index(tools, row)
+    if not _TEXTS.isdisjoint(changed):
+        await index_entity(tools, entity_type=COURSE, entity_id=row.id, text=_text_of(row))
+    if "status" in changed:
+        await follow_goals(tools, row)
     status_event = _status_event(row) if "status" in changed else None
     if status_event is not None:
         tools.record(status_event)
@@ -86,17 +119,44 @@ async def update_course(tools: ToolContext, course_id: str, patch: CoursePatch) 
     return _out(row)
 
 
-async def delete_course(tools: ToolContext, course_id: str) -> None:
-    """Delete a course; its goals stay, without one. Raises NotFound.
+async def delete_course(
+    tools: ToolContext, course_id: str, *, if_match: IfMatch = ANY_VERSION
+) -> None:
+    """Delete a course; its goals stay, without one. Raises NotFound, VersionConflict.
 
     The catalogue has no event for it, so COURSE_UPDATED says `deleted`.
     """
     courses = Courses(tools.session, tools.user_id)
     row = await courses.lock(course_id)
-    if row is None or not await courses.delete(course_id):
+    if row is None:
         raise no_such_course()
+    if_match.require(_out(row))
+    await courses.delete(course_id)
     await forget_entities(tools, COURSE, [course_id])
     tools.record(CourseUpdated(course_id=course_id, title=row.title, changed=("deleted",)))
+
+
+async def lock_courses(tools: ToolContext, course_ids: Collection[str | None]) -> dict[str, Course]:
+    """Return the courses of these ids, held until the transaction ends.
+
+    Ids that are None, missing or somebody else's are left out.
+    """
+    named = {course_id for course_id in course_ids if course_id is not None}
+    return await Courses(tools.session, tools.user_id).lock_all(named) if named else {}
+
+
+async def follow_goals(tools: ToolContext, course: Course | None) -> None:
+    """Set a course's progress to the mean of its goals that are not cancelled.
+
+    A completed course stays at 100 and an archived one as it was; so does one without such goals.
+    The course must be locked, before its goals.
+    """
+    if course is None or course.status in _SETTLED:
+        return
+    mean = await Goals(tools.session, tools.user_id).mean_progress(course.id)
+    if mean is not None and round(mean, 2) != course.progress_percentage:
+        course.progress_percentage = round(mean, 2)
+        course.updated_at = tools.now
 
 
 def no_such_course() -> NotFound:
@@ -104,12 +164,19 @@ def no_such_course() -> NotFound:
     return NotFound("there is no such course")
 
 
+async def _require_own_progress(tools: ToolContext, row: Course) -> None:
+    if row.status is CourseStatus.COMPLETED:
+        raise StateConflict("a completed course is at 100 %")
+    if await Goals(tools.session, tools.user_id).mean_progress(row.id) is not None:
+        raise StateConflict("the progress of a course with goals follows them")
+
+
 def _apply(row: Course, patch: CoursePatch, *, now: datetime) -> tuple[str, ...]:
     """Put the given values into the row and return the names of those that are new."""
     given = patch.given()
     changed: list[str] = []
     if "metadata" in given:
-        merged = merge_patch(row.meta or {}, given.pop("metadata"))
+        merged = require_small(merge_patch(row.meta or {}, given.pop("metadata")))
         if merged != (row.meta or {}):
             row.meta = merged or None
             changed.append("metadata")
@@ -119,6 +186,7 @@ def _apply(row: Course, patch: CoursePatch, *, now: datetime) -> tuple[str, ...]
             setattr(row, name, value)
             changed.append(name)
     if status is not row.status:
+        require_transition(row.status, status)
         _enter(row, status, now=now)
         changed.append("status")
     return tuple(sorted(changed))
@@ -128,7 +196,7 @@ def _enter(row: Course, status: CourseStatus, *, now: datetime) -> None:
     if status is CourseStatus.COMPLETED:
         row.completed_at = now
         row.progress_percentage = 100.0
-    elif row.status is CourseStatus.COMPLETED and status is not CourseStatus.ARCHIVED:
+    elif status is not CourseStatus.ARCHIVED:
         row.completed_at = None
     row.status = status
 
@@ -143,11 +211,10 @@ def _status_event(row: Course) -> DomainEvent | None:
     return None
 
 
-async def _index(tools: ToolContext, row: Course) -> None:
+def _text_of(row: Course) -> str:
     named = (row.meta or {}).get("technologies")
     technologies = [str(name) for name in named] if isinstance(named, list) else []
-    text = course_text(row.title, row.description, technologies)
-    await index_entity(tools, entity_type=COURSE, entity_id=row.id, text=text)
+    return course_text(row.title, row.description, technologies)
 
 
 def _out(row: Course) -> CourseOut:
@@ -163,17 +230,3 @@ def _out(row: Course) -> CourseOut:
         updated_at=row.updated_at,
         completed_at=row.completed_at,
     )
-
-
-def merge_patch(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    """Return `target` with `patch` merged into it (RFC 7396): null removes, objects merge."""
-    merged = dict(target)
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        elif isinstance(value, dict):
-            inner = merged.get(key)
-            merged[key] = merge_patch(inner if isinstance(inner, dict) else {}, value)
-        else:
-            merged[key] = value
-    return merged

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from db.models import EMBEDDING_DIMENSIONS
 from tools.errors import EmbeddingError, EmbeddingRefused
 from tools.http import MAX_RETRIES, OPENAI_URL, HttpClients
 
 if TYPE_CHECKING:
+    import numpy as np
     from langchain_core.embeddings import Embeddings
+    from numpy.typing import NDArray
 
-Vector = NDArray[np.float32]
+    Vector = NDArray[np.float32]
+
 
 LOCAL_MODEL: Final = "multilingual-e5-small-q4-calibrated-1"
 SCRIPTED_MODEL: Final = "scripted-words-1"
@@ -92,11 +92,11 @@ class Embedder:
         """Return how many texts to embed at once where nobody waits for them."""
         return TEXTS_A_CALL.get(self.model, DEFAULT_TEXTS_A_CALL)
 
-    def remembered(self, text: str) -> Vector | None:
+    def remembered(self, text: str) -> "Vector | None":
         """Return a text's vector of shape (1536,) where it is among the latest, without a call."""
         return self._latest.get(text[:MAX_CHARACTERS])
 
-    async def embed_query(self, text: str) -> Vector:
+    async def embed_query(self, text: str) -> "Vector":
         """Return the vector of a search text, shape (1536,).
 
         Raises EmbeddingError where the model gives nothing usable.
@@ -107,7 +107,7 @@ class Embedder:
             raise self._failed(error) from error
         return self._checked([values], expected=1)[0]
 
-    async def embed_documents(self, texts: Sequence[str]) -> list[Vector]:
+    async def embed_documents(self, texts: Sequence[str]) -> "list[Vector]":
         """Return one vector of shape (1536,) for each text, in order.
 
         Raises EmbeddingError where the model gives nothing usable, EmbeddingRefused where it may
@@ -132,14 +132,16 @@ class Embedder:
         kind = EmbeddingRefused if refused else EmbeddingError
         return kind(f"the embedding model {self.model} failed: {type(error).__name__}")
 
-    def _remember(self, vectors: dict[str, Vector]) -> None:
+    def _remember(self, vectors: "dict[str, Vector]") -> None:
         for text, vector in vectors.items():
             self._latest[text] = vector
             self._latest.move_to_end(text)
         while len(self._latest) > REMEMBERED:
             self._latest.popitem(last=False)
 
-    def _checked(self, rows: Sequence[Sequence[float]], *, expected: int) -> list[Vector]:
+    def _checked(self, rows: Sequence[Sequence[float]], *, expected: int) -> "list[Vector]":
+        import numpy as np
+
         if len(rows) != expected:
             raise EmbeddingError(f"{self.model} gave {len(rows)} vectors for {expected} texts")
         vectors = [np.asarray(row, dtype=np.float32) for row in rows]

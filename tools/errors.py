@@ -4,11 +4,19 @@ GoalsError
 ├── InputError            VALIDATION 422 and its relatives TEXT_INVALID, TOO_LARGE, TOO_DEEP
 ├── AuthError             AUTH_MISSING, AUTH_INVALID, AUTH_EXPIRED 401
 ├── NotFound              NOT_FOUND 404 (also for another user's ids)
-├── Conflict              CONFLICT_VERSION 409, IDEMPOTENCY_MISMATCH 422
+├── Conflict              CONFLICT_VERSION 409, IDEMPOTENCY_IN_PROGRESS 409, …_MISMATCH 422
+│   ├── StateConflict     CONFLICT_STATE 409
+│   ├── VersionConflict   CONFLICT_VERSION 412
+│   ├── LimitReached      LIMIT_REACHED 409
 │   ├── RunActive         RUN_ACTIVE 409
-│   └── InterruptStale    INTERRUPT_STALE 409
+│   ├── InterruptStale    INTERRUPT_STALE 409
+│   └── AccountTaken      ACCOUNT_TAKEN 409
 ├── BudgetExceeded        BUDGET_EXCEEDED 429
+├── RateLimited           RATE_LIMITED 429
+├── KeysUnavailable       AUTH_KEYS_UNAVAILABLE 503
 ├── DatabaseUnavailable   DB_UNAVAILABLE, OVERLOADED 503
+├── Overloaded            OVERLOADED 503
+├── Stopping              STOPPING 503: this process ends, another one goes on
 ├── ModelError            what the chat model did not give
 │   ├── ModelTimeout      LLM_TIMEOUT 504
 │   ├── ModelUnavailable  LLM_UNAVAILABLE 503
@@ -62,6 +70,24 @@ class Conflict(GoalsError):
     code, status = "CONFLICT_VERSION", 409
 
 
+class StateConflict(Conflict):
+    """A thing in its present state cannot become what is asked for."""
+
+    code = "CONFLICT_STATE"
+
+
+class VersionConflict(Conflict):
+    """The thing is not any more what the caller's `If-Match` names."""
+
+    status = 412
+
+
+class LimitReached(Conflict):
+    """The user has as many things of this kind as one may have."""
+
+    code = "LIMIT_REACHED"
+
+
 class RunActive(Conflict):
     """The thread has a run that has not ended: one at a time."""
 
@@ -72,6 +98,32 @@ class InterruptStale(Conflict):
     """The question was answered, cancelled or has expired: it is answered once."""
 
     code = "INTERRUPT_STALE"
+
+
+class AccountTaken(Conflict):
+    """The name or the address of a new account is another one's; which of them is not said."""
+
+    code = "ACCOUNT_TAKEN"
+
+
+class RateLimited(GoalsError):
+    """Too many requests of one user, or from one address; `retry_after` is in seconds."""
+
+    code, status = "RATE_LIMITED", 429
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(f"too many requests: try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class KeysUnavailable(GoalsError):
+    """The issuer's keys cannot be fetched, and the token's is not among those that are known."""
+
+    code, status = "AUTH_KEYS_UNAVAILABLE", 503
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__("the keys that tokens are checked with cannot be fetched at the moment")
+        self.retry_after = retry_after
 
 
 class BudgetExceeded(GoalsError):
@@ -89,6 +141,19 @@ class DatabaseUnavailable(GoalsError):
     """PostgreSQL does not answer, or has no connection left."""
 
     code, status, retry_after = "DB_UNAVAILABLE", 503, 2
+
+
+class Overloaded(GoalsError):
+    """This process has more of one kind of work waiting than it takes on."""
+
+    code, status, retry_after = "OVERLOADED", 503, 2
+
+
+class Stopping(GoalsError):
+    """This process is about to end; what it was asked for goes on in another one."""
+
+    code, status = "STOPPING", 503
+    retry_after = 1
 
 
 class ModelError(GoalsError):

@@ -1,11 +1,39 @@
 """What was recorded about the learner, as they may read it."""
 
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
 from db.enums import EventType
 from db.event_log import EventLog
 from db.models import Event
 from tools.context import ToolContext
 from tools.cursors import cut_page, decode_cursor
-from tools.schemas import EventOut, EventPage
+
+
+class EventOut(BaseModel):
+    """A recorded fact; `parquet_path` says which file of the lake holds it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    event_type: EventType
+    entity_type: str | None
+    entity_id: str | None
+    payload: dict[str, JsonValue]
+    metadata: dict[str, JsonValue]
+    created_at: datetime
+    processed_at: datetime | None
+    parquet_path: str | None
+
+
+class EventPage(BaseModel):
+    """Recorded facts, newest first; `next_cursor` is null at the end."""
+
+    model_config = ConfigDict(frozen=True)
+
+    items: list[EventOut]
+    next_cursor: str | None
 
 
 async def list_events(

@@ -1,12 +1,11 @@
-"""Goals: make, read, change, delete; their progress follows their tasks."""
+"""Goals: make, read, change, delete; their progress follows their tasks, their course's follows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from db.base import new_id
-from db.courses import Courses
 from db.enums import GoalStatus
 from db.events import (
     DomainEvent,
@@ -16,15 +15,15 @@ from db.events import (
     GoalStarted,
     GoalUpdated,
 )
-from db.goals import Goals
-from db.models import Goal
+from db.goals import SORTS, GoalFilter, Goals
+from db.models import Course, Goal
 from db.snapshots import Snapshots
 from db.tasks import Tasks
 from tools.context import ToolContext
-from tools.courses import no_such_course
+from tools.courses import follow_goals, lock_courses, no_such_course
 from tools.criteria import read_criteria, write_criteria
-from tools.cursors import cut_page, decode_cursor
-from tools.errors import NotFound
+from tools.cursors import NEWEST_FIRST, cut_sorted, decode_place
+from tools.errors import Conflict, NotFound
 from tools.indexing import (
     GOAL,
     TASK,
@@ -34,7 +33,18 @@ from tools.indexing import (
     index_entity,
     index_new,
 )
+from tools.metadata import merge_patch, require_free, require_small
+from tools.quotas import require_room
 from tools.schemas import GoalIn, GoalOut, GoalPage, GoalPatch
+from tools.transitions import require_transition
+from tools.versions import ANY_VERSION, IfMatch
+
+EVERY_GOAL: Final = GoalFilter()
+KEPT_BY_US: Final = frozenset({"ai", "plan"})
+"""Keys of a goal's metadata that no caller changes."""
+MOVED: Final = "somebody moved this to another course or goal at this moment: send it again"
+_TEXTS: Final = frozenset({"title", "description", "criteria"})
+_COUNTS_FOR_COURSE: Final = frozenset({"status", "course_id"})
 
 
 @dataclass(frozen=True)
@@ -57,9 +67,10 @@ async def create_goal(
     """Store a goal, find it by its text from now on, and record GOAL_CREATED.
 
     `meta` goes to the row's metadata; `goal_id` is the id under which it was proposed. Raises
-    NotFound where the course is not the learner's own.
+    NotFound where the course is not the learner's own, LimitReached.
     """
-    new = NewGoalRow(goal, id=goal_id, meta=meta)
+    require_free(goal.metadata, KEPT_BY_US)
+    new = NewGoalRow(goal, id=goal_id, meta={**goal.metadata, **(meta or {})} or None)
     [created] = await create_goals(tools, [new], ai_generated=ai_generated)
     return created
 
@@ -68,8 +79,9 @@ async def create_goals(
     tools: ToolContext, goals: Sequence[NewGoalRow], *, ai_generated: bool = False
 ) -> list[GoalOut]:
     """Store goals as `create_goal` does, all rows in one statement and all texts in another."""
-    for course_id in {new.goal.course_id for new in goals}:
-        await _check_course(tools, course_id)
+    await require_room(tools, "goals", new=len(goals))
+    named = {new.goal.course_id for new in goals}
+    courses = await _lock_own(tools, named)
     rows = [_row(tools, new, ai_generated=ai_generated) for new in goals]
     for row in rows:
         Goals(tools.session, tools.user_id).add(row)
@@ -83,6 +95,8 @@ async def create_goals(
             )
         )
     await index_new(tools, GOAL, {row.id: _text_of(row) for row in rows})
+    for course in courses.values():
+        await follow_goals(tools, course)
     return [_out(row) for row in rows]
 
 
@@ -136,27 +150,30 @@ async def list_goals(
     *,
     limit: int = 20,
     cursor: str | None = None,
-    status: GoalStatus | None = None,
-    course_id: str | None = None,
+    wanted: GoalFilter = EVERY_GOAL,
+    sort: str = NEWEST_FIRST,
 ) -> GoalPage:
-    """Return a page of the learner's goals, newest first. Raises InputError for a bad cursor."""
+    """Return a page of the learner's goals. Raises InputError for a bad cursor."""
     found = await Goals(tools.session, tools.user_id).page(
-        limit=limit + 1, after=decode_cursor(cursor), status=status, course_id=course_id
+        wanted,
+        sort=sort,
+        limit=limit + 1,
+        after=decode_place(cursor, sort=sort, columns=SORTS),
     )
-    rows, next_cursor = cut_page(found, limit=limit)
+    rows, next_cursor = cut_sorted(found, limit=limit, sort=sort, columns=SORTS)
     return GoalPage(items=[_out(row) for row in rows], next_cursor=next_cursor)
 
 
-async def update_goal(tools: ToolContext, goal_id: str, patch: GoalPatch) -> GoalOut:
+async def update_goal(
+    tools: ToolContext, goal_id: str, patch: GoalPatch, *, if_match: IfMatch = ANY_VERSION
+) -> GoalOut:
     """Change the given fields, and record what changed.
 
-    Raises NotFound, also where the course is not the learner's own.
+    Raises NotFound, also where the course is not the learner's own; VersionConflict; StateConflict
+    for a status that may not follow.
     """
-    row = await Goals(tools.session, tools.user_id).lock(goal_id)
-    if row is None:
-        raise no_such_goal()
-    await _check_course(tools, patch.course_id)
-
+    row, courses = await _lock(tools, goal_id, patch)
+    if_match.require(_out(row))
     was_completed = row.status is GoalStatus.COMPLETED
     changed = _apply(row, patch, now=tools.now)
     if not changed:
@@ -165,7 +182,11 @@ async def update_goal(tools: ToolContext, goal_id: str, patch: GoalPatch) -> Goa
     if was_completed and "status" in changed:
         await follow_tasks(tools, row)
     row.updated_at = tools.now
-    await _index(tools, row)
+    if not _TEXTS.isdisjoint(changed):
+        await index_entity(tools, entity_type=GOAL, entity_id=row.id, text=_text_of(row))
+    if not _COUNTS_FOR_COURSE.isdisjoint(changed):
+        for course in courses.values():
+            await follow_goals(tools, course)
     status_event = _status_event(row) if "status" in changed else None
     if status_event is not None:
         tools.record(status_event)
@@ -188,35 +209,42 @@ async def keep_plan(tools: ToolContext, goal_id: str, plan: dict[str, Any]) -> N
 
 async def lock_goal(tools: ToolContext, goal_id: str) -> GoalOut:
     """Return the goal as it is now, held until the transaction ends. Raises NotFound."""
-    row = await Goals(tools.session, tools.user_id).lock(goal_id)
-    if row is None:
-        raise no_such_goal()
+    row, _ = await hold_goal(tools, goal_id)
     return _out(row)
 
 
-async def delete_goal(tools: ToolContext, goal_id: str) -> None:
-    """Delete a goal with its tasks and their code. Raises NotFound.
+async def delete_goal(tools: ToolContext, goal_id: str, *, if_match: IfMatch = ANY_VERSION) -> None:
+    """Delete a goal with its tasks and their code. Raises NotFound, VersionConflict.
 
     The catalogue has no event for it, so GOAL_UPDATED says `deleted`.
     """
-    goals = Goals(tools.session, tools.user_id)
-    row = await goals.lock(goal_id)
-    if row is None:
-        raise no_such_goal()
-
+    row, course = await hold_goal(tools, goal_id)
+    if_match.require(_out(row))
     snapshot_ids = await Snapshots(tools.session, tools.user_id).ids_of_goal(goal_id)
     await forget_snapshots(tools, snapshot_ids)
     task_ids = await Tasks(tools.session, tools.user_id).ids_of_goal(goal_id)
     await forget_entities(tools, TASK, task_ids)
     await forget_entities(tools, GOAL, [goal_id])
-    await goals.delete(goal_id)
+    await Goals(tools.session, tools.user_id).delete(goal_id)
+    await follow_goals(tools, course)
     tools.record(GoalUpdated(goal_id=goal_id, title=row.title, changed=("deleted",)))
+
+
+async def hold_goal(tools: ToolContext, goal_id: str) -> tuple[Goal, Course | None]:
+    """Hold a goal's course, then the goal, until the transaction ends. Raises NotFound."""
+    goals = Goals(tools.session, tools.user_id)
+    courses = await lock_courses(tools, [await goals.course_of(goal_id)])
+    row = await goals.lock(goal_id)
+    if row is None:
+        raise no_such_goal()
+    return row, _course_of(row, courses)
 
 
 async def follow_tasks(tools: ToolContext, goal: Goal) -> None:
     """Set the goal's progress to the done share of its tasks that are not skipped.
 
-    A completed goal stays at 100; one without such tasks is at 0. The goal must be locked.
+    A completed goal stays at 100; one without such tasks is at 0. The goal must be locked, and its
+    course before it: `tools.courses.follow_goals` comes next.
     """
     if goal.status is GoalStatus.COMPLETED:
         return
@@ -232,11 +260,40 @@ def no_such_goal() -> NotFound:
     return NotFound("there is no such goal")
 
 
-async def _check_course(tools: ToolContext, course_id: str | None) -> None:
-    if course_id is None:
-        return
-    if await Courses(tools.session, tools.user_id).get(course_id) is None:
+async def _lock(
+    tools: ToolContext, goal_id: str, patch: GoalPatch
+) -> tuple[Goal, Mapping[str, Course]]:
+    """Hold the courses whose progress the change may move, then the goal."""
+    goals = Goals(tools.session, tools.user_id)
+    courses: Mapping[str, Course] = {}
+    moves = not patch.model_fields_set.isdisjoint(_COUNTS_FOR_COURSE)
+    wanted = patch.course_id
+    if moves:
+        courses = await lock_courses(tools, [wanted, await goals.course_of(goal_id)])
+    row = await goals.lock(goal_id)
+    if row is None:
+        raise no_such_goal()
+    if moves:
+        _course_of(row, courses)
+        if wanted is not None and wanted not in courses:
+            raise no_such_course()
+    return row, courses
+
+
+async def _lock_own(tools: ToolContext, course_ids: set[str | None]) -> Mapping[str, Course]:
+    courses = await lock_courses(tools, course_ids)
+    if len(courses) < len(course_ids - {None}):
         raise no_such_course()
+    return courses
+
+
+def _course_of(row: Goal, courses: Mapping[str, Course]) -> Course | None:
+    """Return the goal's course, which is held. Raises Conflict where it is another one by now."""
+    if row.course_id is None:
+        return None
+    if row.course_id not in courses:
+        raise Conflict(MOVED)
+    return courses[row.course_id]
 
 
 def _apply(row: Goal, patch: GoalPatch, *, now: datetime) -> tuple[str, ...]:
@@ -249,12 +306,20 @@ def _apply(row: Goal, patch: GoalPatch, *, now: datetime) -> tuple[str, ...]:
         if criteria != [criterion.text for criterion in previous]:
             row.validation_criteria = write_criteria(criteria, previous=previous)
             changed.append("criteria")
+    if "metadata" in given:
+        asked = given.pop("metadata")
+        require_free(asked, KEPT_BY_US)
+        merged = require_small(merge_patch(row.meta or {}, asked))
+        if merged != (row.meta or {}):
+            row.meta = merged or None
+            changed.append("metadata")
     status = given.pop("status", row.status)
     for name, value in given.items():
         if getattr(row, name) != value:
             setattr(row, name, value)
             changed.append(name)
     if status is not row.status:
+        require_transition(row.status, status)
         _enter(row, status, now=now)
         changed.append("status")
     return tuple(sorted(changed))
@@ -279,10 +344,6 @@ def _status_event(row: Goal) -> DomainEvent | None:
     if row.status is GoalStatus.BLOCKED:
         return GoalBlocked(goal_id=row.id, title=row.title)
     return None
-
-
-async def _index(tools: ToolContext, row: Goal) -> None:
-    await index_entity(tools, entity_type=GOAL, entity_id=row.id, text=_text_of(row))
 
 
 def _text_of(row: Goal) -> str:

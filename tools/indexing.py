@@ -1,15 +1,17 @@
 """Text → chunks → rows, in the transaction of the change that the text belongs to.
 
 Nothing is embedded here: a chunk whose vector nobody knows yet is found by its words at once, and
-by its meaning when `tools/backfill.py` has given it one.
+by its meaning when `tools/backfill.py` has given it one. A vector that is known follows the row as
+soon as that is committed (`tools/known_vectors.py`).
 """
 
 import asyncio
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from db.embeddings import Embeddings, StoredChunk
+from db.embeddings import Embeddings, KnownVector, StoredChunk
 from tools.analysis.facts.secrets import redact
 from tools.chunks import LONGEST_CHUNK, Chunk, cut_code, cut_text
 from tools.context import ToolContext
@@ -37,7 +39,7 @@ async def index_entity(tools: ToolContext, *, entity_type: str, entity_id: str, 
 async def index_new(tools: ToolContext, entity_type: str, texts: Mapping[str, str]) -> None:
     """Let entities that are new be found by their texts, by id: one statement for all of them."""
     chunks = {
-        entity_id: [_stored(chunk, tools.embedder) for chunk in cut_text(text)]
+        entity_id: _to_store(tools, cut_text(text), entity_type=entity_type, entity_id=entity_id)
         for entity_id, text in texts.items()
     }
     await Embeddings(tools.session, tools.user_id).add(entity_type, chunks, at=tools.now)
@@ -45,13 +47,15 @@ async def index_new(tools: ToolContext, entity_type: str, texts: Mapping[str, st
 
 async def index_code(
     tools: ToolContext, *, snapshot_id: str, file_path: str, code: str, language: str
-) -> bool:
-    """Let a snapshot be found by its code, without its secrets: chunks may leave the machine."""
+) -> None:
+    """Let a new snapshot be found by its code without secrets: chunks may leave the machine."""
     if len(code) <= LONGEST_CHUNK:
         chunks = code_chunks(file_path, code, language)
     else:  # a second of reading and parsing would hold up every other request
         chunks = await asyncio.to_thread(code_chunks, file_path, code, language)
-    return await _store(tools, chunks, entity_type=CODE_SNAPSHOT, entity_id=snapshot_id)
+    stored = _to_store(tools, chunks, entity_type=CODE_SNAPSHOT, entity_id=snapshot_id)
+    embeddings = Embeddings(tools.session, tools.user_id)
+    await embeddings.add(CODE_SNAPSHOT, {snapshot_id: stored}, at=tools.now)
 
 
 def code_chunks(file_path: str, code: str, language: str) -> list[Chunk]:
@@ -103,9 +107,24 @@ def feedback_text(file_path: str, task_title: str | None, feedback: str) -> str:
 async def _store(
     tools: ToolContext, chunks: Sequence[Chunk], *, entity_type: str, entity_id: str
 ) -> bool:
-    stored = [_stored(chunk, tools.embedder) for chunk in chunks]
+    stored = _to_store(tools, chunks, entity_type=entity_type, entity_id=entity_id)
     embeddings = Embeddings(tools.session, tools.user_id)
     return await embeddings.save(entity_type, entity_id, stored, at=tools.now) > 0
+
+
+def _to_store(
+    tools: ToolContext, chunks: Sequence[Chunk], *, entity_type: str, entity_id: str
+) -> list[StoredChunk]:
+    """Return the chunks as rows; vectors that come after the transaction go to the context."""
+    stored = [_stored(chunk, tools.embedder) for chunk in chunks]
+    if tools.known is None:
+        return stored
+    tools.known.extend(
+        KnownVector(entity_type, entity_id, number, chunk.content_hash, chunk.vector)
+        for number, chunk in enumerate(stored)
+        if chunk.vector is not None
+    )
+    return [replace(chunk, vector=None) for chunk in stored]
 
 
 def _stored(chunk: Chunk, embedder: "Embedder") -> StoredChunk:

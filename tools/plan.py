@@ -7,7 +7,7 @@ from statistics import median
 from typing import Final
 
 from db.enums import TaskStatus
-from db.tasks import DoneHours, Tasks
+from db.tasks import DoneHours, TaskFilter, Tasks
 from tools.context import ToolContext
 from tools.schemas import TaskOut
 from tools.tasks import EDITED, list_tasks
@@ -37,7 +37,7 @@ class Calibration:
 
 async def load_plan(tools: ToolContext, goal_id: str) -> list[PlanTask]:
     """Return the newest tasks of a goal, oldest first; at most `PLAN_TASKS`."""
-    page = await list_tasks(tools, limit=PLAN_TASKS, goal_id=goal_id)
+    page = await list_tasks(tools, limit=PLAN_TASKS, wanted=TaskFilter(goal_id=goal_id))
     submitted = await Tasks(tools.session, tools.user_id).submitted_of_goal(goal_id)
     return [
         PlanTask(task, is_protected(task, submitted=task.id in submitted))

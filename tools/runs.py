@@ -1,7 +1,7 @@
 """Runs and their threads: begin one with what the user says or decides, and end it whole."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,11 +10,14 @@ from db import talks
 from db.base import new_id
 from db.conversation_models import Interrupt, Run, Thread
 from db.interrupts import Interrupts
+from db.operations import make_operation_id
 from db.runs import EndState, Runs
-from db.talks import Beginning, NoThread
+from db.talks import Beginning, NoThread, Talk
 from db.threads import Messages, Threads
+from db.usage import utc_day
 from tools.context import ToolContext
 from tools.errors import Conflict, InterruptStale, NotFound, RunActive
+from tools.usage import Budget
 
 TITLE_CHARACTERS: Final = 80
 TALK: Final = "converse"
@@ -40,11 +43,39 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Start:
+    """What a run begins with that was opened with its message: read, reserved and told already.
+
+    `told` is the first event's JSON; `reserved` is False where the day's budget left no room.
+    """
+
+    talk: Talk
+    reserved: bool
+    told: str
+
+
+@dataclass(frozen=True)
 class Begun:
-    """A run and whether this very call began it."""
+    """A run and whether this very call began it; `start` where it was opened too."""
 
     run: Run
     is_new: bool
+    start: Start | None = None
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a run that is worked on at once needs, in the statement that begins it.
+
+    `first_event` makes the JSON of its first event from the ids of run and thread; `messages` and
+    `goals` say how many of them are read.
+    """
+
+    first_event: Callable[[str, str], str]
+    budget: Budget
+    model: str
+    messages: int
+    goals: int
 
 
 def own_thread_id(user_id: str, name: str) -> str:
@@ -83,8 +114,12 @@ async def begin_talk(
     thread_id: str | None = None,
     must_exist: bool = False,
     history: Sequence[Said] = (),
+    opening: Opening | None = None,
 ) -> Begun:
     """Begin a run with what the user says in a thread; a new thread begins with `history`.
+
+    With an `opening` its first event is stored, its share of the budget reserved and its talk read
+    in the same statement.
 
     `run_id` makes the call repeatable: the same again gives the run that there is. Raises NotFound
     for a thread that `must_exist` and does not, RunActive where another run is under way in it,
@@ -112,13 +147,35 @@ async def begin_talk(
         worker=lease.worker,
         lease_until=lease.until,
     )
+    opened = None if opening is None else _opened(tools, new, opening)
     try:
-        run = await talks.begin_talk(tools.session, tools.user_id, new, at=tools.now)
+        begun = await talks.begin_talk(
+            tools.session, tools.user_id, new, opening=opened, at=tools.now
+        )
     except NoThread as error:
         raise NotFound("there is no such thread") from error
-    if run is None:
+    if begun is None:
         raise RunActive(UNDER_WAY)
-    return Begun(run, is_new=True)
+    if opened is None:
+        return Begun(begun.run, is_new=True)
+    start = Start(begun.talk, begun.reserved, opened.first_event)
+    return Begun(begun.run, is_new=True, start=start)
+
+
+def _opened(tools: ToolContext, new: Beginning, opening: Opening) -> talks.Opening:
+    budget = opening.budget
+    return talks.Opening(
+        first_event=opening.first_event(new.run_id, new.thread_id),
+        operation_id=make_operation_id(tools.user_id, TALK, new.run_id),
+        model=opening.model,
+        tokens=budget.run_tokens,
+        calls=budget.run_calls,
+        limit_tokens=budget.day_tokens,
+        limit_calls=budget.day_calls,
+        day=utc_day(tools.now),
+        messages=opening.messages,
+        goals=opening.goals,
+    )
 
 
 async def begin_decision(

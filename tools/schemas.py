@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from db.enums import CourseStatus, EventType, GoalPriority, GoalStatus, TaskStatus, TaskType
+from db.enums import CourseStatus, GoalPriority, GoalStatus, TaskStatus, TaskType
 from tools.texts import (
     Code,
     Criteria,
     Description,
     FilePath,
+    FullName,
     Hours,
     Id,
     Language,
@@ -110,7 +111,7 @@ class Criterion(_Out):
 
 
 class GoalIn(_In):
-    """A new goal; `criteria` are what it is judged by."""
+    """A new goal; `criteria` are what it is judged by, `metadata` whatever you keep with it."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -140,10 +141,14 @@ class GoalIn(_In):
     priority: GoalPriority = GoalPriority.MEDIUM
     criteria: Criteria = Field(default_factory=list)
     due_date: Moment | None = None
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class GoalPatch(_Patch):
-    """Changes to a goal; its progress follows its tasks and cannot be set."""
+    """Changes to a goal; its progress follows its tasks and cannot be set.
+
+    `metadata` is merged key by key, and null removes a key.
+    """
 
     title: Title = Field(default="")
     description: Description | None = None
@@ -152,6 +157,7 @@ class GoalPatch(_Patch):
     priority: GoalPriority = GoalPriority.MEDIUM
     criteria: Criteria = Field(default_factory=list)
     due_date: Moment | None = None
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class GoalOut(_Out):
@@ -200,10 +206,14 @@ class TaskIn(_In):
     task_type: TaskType = TaskType.CODE
     priority: TaskPriority = 100
     estimated_hours: Hours | None = None
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class TaskPatch(_Patch):
-    """Changes to a task; it stays with its goal."""
+    """Changes to a task; it stays with its goal.
+
+    `metadata` is merged key by key, and null removes a key.
+    """
 
     title: Title = Field(default="")
     description: Description | None = None
@@ -212,6 +222,7 @@ class TaskPatch(_Patch):
     priority: TaskPriority = 100
     estimated_hours: Hours | None = None
     actual_hours: Hours | None = None
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class TaskOut(_Out):
@@ -318,6 +329,27 @@ def chosen_language(metadata: dict[str, Any]) -> Literal["es", "en"] | None:
     return "en" if chosen == "en" else None
 
 
+class UserPatch(_Patch):
+    """Changes to one's own account; `metadata` is merged, and null removes a key of it.
+
+    `preferences.language` (es or en) is the language of answers where a request names none.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "full_name": "Ana Pérez",
+                    "metadata": {"preferences": {"language": "es", "theme": "dark"}},
+                }
+            ]
+        }
+    )
+
+    full_name: FullName | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+
 class UserOut(_Out):
     """A learner's account, without what proves it."""
 
@@ -333,20 +365,6 @@ class UserOut(_Out):
     def language(self) -> Literal["es", "en"] | None:
         """Return the language that the learner chose, None where they chose none of ours."""
         return chosen_language(self.metadata)
-
-
-class EventOut(_Out):
-    """A recorded fact; `parquet_path` says which file of the lake holds it."""
-
-    id: str
-    event_type: EventType
-    entity_type: str | None
-    entity_id: str | None
-    payload: dict[str, JsonValue]
-    metadata: dict[str, JsonValue]
-    created_at: datetime
-    processed_at: datetime | None
-    parquet_path: str | None
 
 
 class CoursePage(_Out):
@@ -374,11 +392,4 @@ class SnapshotPage(_Out):
     """Code snapshots without their code, newest first; `next_cursor` is null at the end."""
 
     items: list[SnapshotSummary]
-    next_cursor: str | None
-
-
-class EventPage(_Out):
-    """Recorded facts, newest first; `next_cursor` is null at the end."""
-
-    items: list[EventOut]
     next_cursor: str | None

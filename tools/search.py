@@ -8,12 +8,11 @@ alone, and the result says so.
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-import structlog
-
 from db.retrieval import Found, Retrieval, Scope
 from tools.context import ToolContext
 from tools.errors import EmbeddingError, InputError
 from tools.indexing import CODE_SNAPSHOT, ENTITY_TYPES, GOAL, TASK
+from tools.logs import LazyLogger
 
 MAX_QUERY_CHARACTERS: Final = 2_000
 MAX_LIMIT: Final = 100
@@ -25,7 +24,7 @@ it, and none is near by its meaning, nothing is relevant (tuned on `evals/fixtur
 SearchMode = Literal["fused", "text"]
 EVERYTHING: Final = Scope(entity_types=ENTITY_TYPES)
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """Code snapshots: keep, read, delete. A snapshot is never changed."""
 
 import hashlib
+from typing import Final
 
 from db.base import new_id
 from db.events import CodeSubmitted, DomainEvent, TaskUpdated, UserUpdated
 from db.models import CodeSnapshot
-from db.snapshots import Snapshots
+from db.snapshots import SnapshotFilter, Snapshots
 from db.tasks import Tasks
 from tools.context import ToolContext
 from tools.cursors import cut_page, decode_cursor
@@ -15,10 +16,14 @@ from tools.indexing import (
     feedback_text,
     forget_snapshots,
     index_code,
-    index_entity,
+    index_new,
 )
+from tools.quotas import require_room
 from tools.schemas import SnapshotIn, SnapshotOut, SnapshotPage, SnapshotSummary, Verdict
 from tools.tasks import no_such_task
+from tools.versions import ANY_VERSION, IfMatch
+
+EVERY_SNAPSHOT: Final = SnapshotFilter()
 
 
 async def record_snapshot(
@@ -27,8 +32,9 @@ async def record_snapshot(
     """Keep code to the letter, with the verdict on it if there is one, and record CODE_SUBMITTED.
 
     Both are found by their texts from now on. The metadata get `lines_of_code` and the code's
-    `sha256`. Raises NotFound where the task is not the learner's own.
+    `sha256`. Raises NotFound where the task is not the learner's own, LimitReached.
     """
+    await require_room(tools, "code_snapshots")
     task = None
     if snapshot.task_id is not None:
         task = await Tasks(tools.session, tools.user_id).get(snapshot.task_id)
@@ -77,7 +83,7 @@ async def record_snapshot(
         text = feedback_text(
             row.file_path, None if task is None else task.title, row.validation_feedback
         )
-        await index_entity(tools, entity_type=AI_FEEDBACK, entity_id=row.id, text=text)
+        await index_new(tools, AI_FEEDBACK, {row.id: text})
     return _out(row)
 
 
@@ -100,29 +106,33 @@ async def list_snapshots(
     *,
     limit: int = 20,
     cursor: str | None = None,
-    task_id: str | None = None,
-    language: str | None = None,
+    wanted: SnapshotFilter = EVERY_SNAPSHOT,
 ) -> SnapshotPage:
     """Return a page of the learner's snapshots without their code, newest first.
 
     Raises InputError for a bad cursor.
     """
     found = await Snapshots(tools.session, tools.user_id).page(
-        limit=limit + 1, after=decode_cursor(cursor), task_id=task_id, language=language
+        wanted, limit=limit + 1, after=decode_cursor(cursor)
     )
     rows, next_cursor = cut_page(found, limit=limit)
     return SnapshotPage(items=[_summary(row) for row in rows], next_cursor=next_cursor)
 
 
-async def delete_snapshot(tools: ToolContext, snapshot_id: str) -> None:
-    """Delete a snapshot. Raises NotFound.
+async def delete_snapshot(
+    tools: ToolContext, snapshot_id: str, *, if_match: IfMatch = ANY_VERSION
+) -> None:
+    """Delete a snapshot. Raises NotFound, VersionConflict.
 
     The catalogue has no event for it, so TASK_UPDATED says `code_snapshots`, or USER_UPDATED for
     code without a task.
     """
     snapshots = Snapshots(tools.session, tools.user_id)
     row = await snapshots.get(snapshot_id)
-    if row is None or not await snapshots.delete(snapshot_id):
+    if row is None:
+        raise no_such_snapshot()
+    if_match.require(_out(row))
+    if not await snapshots.delete(snapshot_id):
         raise no_such_snapshot()
     await forget_snapshots(tools, [snapshot_id])
     tools.record(await _deletion_event(tools, task_id=row.task_id))

@@ -7,24 +7,46 @@ from db.base import new_id
 from db.enums import TaskStatus
 from db.events import DomainEvent, TaskCompleted, TaskCreated, TaskStarted, TaskUpdated
 from db.goals import Goals
-from db.models import Goal, Task
+from db.models import Course, Goal, Task
 from db.snapshots import Snapshots
-from db.tasks import Tasks
+from db.tasks import SORTS, TaskFilter, Tasks
 from tools.context import ToolContext
-from tools.cursors import cut_page, decode_cursor
-from tools.errors import NotFound
-from tools.goals import follow_tasks, no_such_goal
-from tools.indexing import TASK, forget_entities, forget_snapshots, index_entity, task_text
+from tools.courses import follow_goals, lock_courses
+from tools.cursors import NEWEST_FIRST, cut_sorted, decode_place
+from tools.errors import Conflict, NotFound
+from tools.goals import MOVED, follow_tasks, hold_goal
+from tools.indexing import (
+    TASK,
+    forget_entities,
+    forget_snapshots,
+    index_entity,
+    index_new,
+    task_text,
+)
+from tools.metadata import merge_patch, require_free, require_small
+from tools.quotas import require_room
 from tools.schemas import TaskIn, TaskOut, TaskPage, TaskPatch
+from tools.transitions import require_transition
+from tools.versions import ANY_VERSION, IfMatch
 
 EDITED: Final = "edited_by_user"
 """The key of a task's metadata that keeps a later breakdown from touching what a person wrote."""
+EVERY_TASK: Final = TaskFilter()
+KEPT_BY_US: Final = frozenset(
+    {
+        *("acceptance_criteria", "ai", "depends_on", "estimate", "proposed_examples", "serves"),
+        EDITED,
+    }
+)
+"""Keys of a task's metadata that no caller changes."""
+_TEXTS: Final = frozenset({"title", "description"})
 _WRITTEN: Final = frozenset({"title", "description", "task_type", "priority", "estimated_hours"})
-_VERDICT_STATUS: Final = {
+VERDICT_STATUS: Final = {
     True: TaskStatus.COMPLETED,
     False: TaskStatus.FAILED,
     None: TaskStatus.IN_REVIEW,
 }
+"""What a verdict makes of a task, whatever it was (`tools.transitions.BY_VERDICT`)."""
 
 
 async def create_task(
@@ -36,13 +58,14 @@ async def create_task(
 ) -> TaskOut:
     """Store a task, find it by its text from now on, and record TASK_CREATED.
 
-    `meta` goes to the row's metadata. Raises NotFound where the goal is not the learner's own.
+    `meta` goes to the row's metadata. Raises NotFound where the goal is not the learner's own,
+    LimitReached.
     """
-    goal = None
+    require_free(task.metadata, KEPT_BY_US)
+    await require_room(tools, "tasks")
+    goal, course = None, None
     if task.goal_id is not None:
-        goal = await Goals(tools.session, tools.user_id).lock(task.goal_id)
-        if goal is None:
-            raise no_such_goal()
+        goal, course = await hold_goal(tools, task.goal_id)
     row = Task(
         id=new_id("tsk"),
         goal_id=task.goal_id,
@@ -55,7 +78,7 @@ async def create_task(
         actual_hours=None,
         validation_result=None,
         ai_feedback=None,
-        meta=meta,
+        meta={**task.metadata, **(meta or {})} or None,
         created_at=tools.now,
         updated_at=tools.now,
         started_at=None,
@@ -73,9 +96,8 @@ async def create_task(
             ai_generated=ai_generated,
         )
     )
-    await _index(tools, row)
-    if goal is not None:
-        await follow_tasks(tools, goal)
+    await index_new(tools, TASK, {row.id: task_text(row.title, row.description)})
+    await _follow(tools, goal, course)
     return _out(row)
 
 
@@ -92,14 +114,17 @@ async def list_tasks(
     *,
     limit: int = 20,
     cursor: str | None = None,
-    status: TaskStatus | None = None,
-    goal_id: str | None = None,
+    wanted: TaskFilter = EVERY_TASK,
+    sort: str = NEWEST_FIRST,
 ) -> TaskPage:
-    """Return a page of the learner's tasks, newest first. Raises InputError for a bad cursor."""
+    """Return a page of the learner's tasks. Raises InputError for a bad cursor."""
     found = await Tasks(tools.session, tools.user_id).page(
-        limit=limit + 1, after=decode_cursor(cursor), status=status, goal_id=goal_id
+        wanted,
+        sort=sort,
+        limit=limit + 1,
+        after=decode_place(cursor, sort=sort, columns=SORTS),
     )
-    rows, next_cursor = cut_page(found, limit=limit)
+    rows, next_cursor = cut_sorted(found, limit=limit, sort=sort, columns=SORTS)
     return TaskPage(items=[_out(row) for row in rows], next_cursor=next_cursor)
 
 
@@ -110,32 +135,43 @@ async def update_task(
     *,
     by_agent: bool = False,
     meta: dict[str, Any] | None = None,
+    if_match: IfMatch = ANY_VERSION,
 ) -> TaskOut:
-    """Change the given fields, and record what changed. Raises NotFound.
+    """Change the given fields, and record what changed.
 
-    What a person has written is marked in the metadata, and no breakdown changes it again; not so
-    what changes `by_agent`. `meta` joins the row's metadata.
+    Raises NotFound; VersionConflict; StateConflict for a status that may not follow. What a person
+    has written is marked in the metadata, and no breakdown changes it again; not so what changes
+    `by_agent`. `meta` joins the row's metadata.
     """
-    row, goal = await _lock(tools, task_id)
+    goal: Goal | None = None
+    course: Course | None = None
+    if "status" in patch.model_fields_set:
+        row, goal, course = await _hold(tools, task_id)
+    else:
+        row = await _lock(tools, task_id)
+    if_match.require(_out(row))
     changed = _apply(row, patch, now=tools.now)
     marks = {} if by_agent or _WRITTEN.isdisjoint(changed) else {EDITED: True}
     merged = {**(row.meta or {}), **(meta or {}), **marks}
     if merged != (row.meta or {}):
         row.meta = merged
-        changed = changed if marks and not meta else (*changed, "metadata")
+        told = bool(meta) and "metadata" not in changed
+        changed = (*changed, "metadata") if told else changed
     if not changed:
         return _out(row)
 
     row.updated_at = tools.now
-    await _index(tools, row)
+    if not _TEXTS.isdisjoint(changed):
+        text = task_text(row.title, row.description)
+        await index_entity(tools, entity_type=TASK, entity_id=row.id, text=text)
     status_event = _status_event(row) if "status" in changed else None
     if status_event is not None:
         tools.record(status_event)
     others = tuple(name for name in changed if name != "status" or status_event is None)
     if others:
         tools.record(TaskUpdated(task_id=row.id, title=row.title, changed=others))
-    if goal is not None and "status" in changed:
-        await follow_tasks(tools, goal)
+    if "status" in changed:
+        await _follow(tools, goal, course)
     return _out(row)
 
 
@@ -157,7 +193,7 @@ async def apply_validation(
     nothing: the caller knows the model and the snapshot, and records TASK_VALIDATED and what
     belongs to it. Raises NotFound.
     """
-    row, goal = await _lock(tools, task_id)
+    row, goal, course = await _hold(tools, task_id)
     row.validation_result = {
         **(extra or {}),
         "passed": passed,
@@ -169,24 +205,23 @@ async def apply_validation(
     row.updated_at = tools.now
     if meta:
         row.meta = {**(row.meta or {}), **meta}
-    _enter(row, _VERDICT_STATUS[passed], now=tools.now)
-    if goal is not None:
-        await follow_tasks(tools, goal)
+    _enter(row, VERDICT_STATUS[passed], now=tools.now)
+    await _follow(tools, goal, course)
     return _out(row)
 
 
-async def delete_task(tools: ToolContext, task_id: str) -> None:
-    """Delete a task and its code. Raises NotFound.
+async def delete_task(tools: ToolContext, task_id: str, *, if_match: IfMatch = ANY_VERSION) -> None:
+    """Delete a task and its code. Raises NotFound, VersionConflict.
 
     The catalogue has no event for it, so TASK_UPDATED says `deleted`.
     """
-    row, goal = await _lock(tools, task_id)
+    row, goal, course = await _hold(tools, task_id)
+    if_match.require(_out(row))
     snapshot_ids = await Snapshots(tools.session, tools.user_id).ids_of_task(task_id)
     await forget_snapshots(tools, snapshot_ids)
     await forget_entities(tools, TASK, [task_id])
     await Tasks(tools.session, tools.user_id).delete(task_id)
-    if goal is not None:
-        await follow_tasks(tools, goal)
+    await _follow(tools, goal, course)
     tools.record(TaskUpdated(task_id=task_id, title=row.title, changed=("deleted",)))
 
 
@@ -195,31 +230,54 @@ def no_such_task() -> NotFound:
     return NotFound("there is no such task")
 
 
-async def _lock(tools: ToolContext, task_id: str) -> tuple[Task, Goal | None]:
-    """Hold the task's goal, then the task: the order that keeps two changes from a deadlock."""
-    tasks = Tasks(tools.session, tools.user_id)
-    seen = await tasks.get(task_id)
-    if seen is None:
+async def _hold(tools: ToolContext, task_id: str) -> tuple[Task, Goal | None, Course | None]:
+    """Hold the course, the goal and the task: in the order that keeps changes from a deadlock."""
+    parents = await Tasks(tools.session, tools.user_id).parents(task_id)
+    if parents is None:
         raise no_such_task()
+    courses = await lock_courses(tools, [parents.course_id])
     goal = None
-    if seen.goal_id is not None:
-        goal = await Goals(tools.session, tools.user_id).lock(seen.goal_id)
-    row = await tasks.lock(task_id)
+    if parents.goal_id is not None:
+        goal = await Goals(tools.session, tools.user_id).lock(parents.goal_id)
+    row = await _lock(tools, task_id)
+    if goal is None or goal.course_id is None:
+        return row, goal, None
+    if goal.course_id not in courses:
+        raise Conflict(MOVED)
+    return row, goal, courses[goal.course_id]
+
+
+async def _lock(tools: ToolContext, task_id: str) -> Task:
+    row = await Tasks(tools.session, tools.user_id).lock(task_id)
     if row is None:
         raise no_such_task()
-    return row, goal
+    return row
+
+
+async def _follow(tools: ToolContext, goal: Goal | None, course: Course | None) -> None:
+    if goal is not None:
+        await follow_tasks(tools, goal)
+        await follow_goals(tools, course)
 
 
 def _apply(row: Task, patch: TaskPatch, *, now: datetime) -> tuple[str, ...]:
     """Put the given values into the row and return the names of those that are new."""
     given = patch.given()
     changed: list[str] = []
+    if "metadata" in given:
+        asked = given.pop("metadata")
+        require_free(asked, KEPT_BY_US)
+        merged = require_small(merge_patch(row.meta or {}, asked))
+        if merged != (row.meta or {}):
+            row.meta = merged or None
+            changed.append("metadata")
     status = given.pop("status", row.status)
     for name, value in given.items():
         if getattr(row, name) != value:
             setattr(row, name, value)
             changed.append(name)
     if status is not row.status:
+        require_transition(row.status, status)
         _enter(row, status, now=now)
         changed.append("status")
     return tuple(sorted(changed))
@@ -242,11 +300,6 @@ def _status_event(row: Task) -> DomainEvent | None:
         score = (row.validation_result or {}).get("score")
         return TaskCompleted(task_id=row.id, title=row.title, validation_score=score)
     return None
-
-
-async def _index(tools: ToolContext, row: Task) -> None:
-    text = task_text(row.title, row.description)
-    await index_entity(tools, entity_type=TASK, entity_id=row.id, text=text)
 
 
 def _out(row: Task) -> TaskOut:

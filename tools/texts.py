@@ -69,6 +69,7 @@ Line = Annotated[
 ]
 """A text without space around it, of which something can be seen."""
 Title = Annotated[Line, Field(max_length=MAX_TITLE)]
+FullName = Annotated[Line, Field(max_length=255)]
 Description = Annotated[Text, Field(max_length=MAX_DESCRIPTION)]
 CriterionText = Annotated[Line, Field(max_length=MAX_CRITERION)]
 Criteria = Annotated[list[CriterionText], Field(max_length=MAX_CRITERIA)]

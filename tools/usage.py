@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from db.usage import ModelDay, Usage, utc_day
 from tools.context import ToolContext
 from tools.errors import BudgetExceeded
+from tools.metrics import count_refusal
 
 TOKENS_OF_A_PRICE: Final = 1_000_000
 
@@ -188,7 +189,8 @@ async def read_usage(tools: ToolContext, budget: Budget, *, days: int) -> UsageO
 
 
 def budget_exceeded(now: datetime) -> BudgetExceeded:
-    """Return the error for a day that has nothing left."""
+    """Return the error for a day that has nothing left, and count it."""
+    count_refusal("day")
     wait = _next_day(now) - now
     return BudgetExceeded(
         "what models may take for you today is used up or reserved; it begins anew at 00:00 UTC",

@@ -7,11 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import outbox
 from db.base import new_id
-from db.events import UserCreated
+from db.events import UserCreated, UserUpdated
 from db.models import User
 from db.users import Users
+from tools.context import ToolContext
 from tools.errors import Conflict, NotFound
-from tools.schemas import UserOut, chosen_language
+from tools.metadata import merge_patch, require_small
+from tools.schemas import UserOut, UserPatch, chosen_language
+from tools.versions import ANY_VERSION, IfMatch
 
 NO_PASSWORD: Final = "!"  # noqa: S105 - the very lack of one
 """Stored where an account has no password: no hash is ever equal to it."""
@@ -22,7 +25,7 @@ async def get_user(session: AsyncSession, user_id: str) -> UserOut:
     row = await Users(session).get(user_id)
     if row is None:
         raise NotFound("there is no such user")
-    return _out(row)
+    return as_out(row)
 
 
 async def preferred_language(session: AsyncSession, user_id: str) -> Literal["es", "en"] | None:
@@ -58,7 +61,7 @@ async def get_or_create_user(
     users = Users(session)
     row = await users.find_by_username(username)
     if row is not None:
-        return _out(row)
+        return as_out(row)
 
     user = User(
         id=new_id("usr"),
@@ -75,15 +78,42 @@ async def get_or_create_user(
     if await users.insert(user):
         event = UserCreated(user_id=user.id, username=username)
         outbox.record(session, event, user_id=user.id, source=source, at=now)
-        return _out(user)
+        return as_out(user)
 
     row = await users.find_by_username(username)
     if row is None:
         raise Conflict(f"another account than {username} has that e-mail address")
-    return _out(row)
+    return as_out(row)
 
 
-def _out(row: User) -> UserOut:
+async def update_user(
+    tools: ToolContext, patch: UserPatch, *, if_match: IfMatch = ANY_VERSION
+) -> UserOut:
+    """Change the given fields of the user's own account, and record USER_UPDATED.
+
+    Raises NotFound, VersionConflict.
+    """
+    row = await Users(tools.session).lock(tools.user_id)
+    if row is None:
+        raise NotFound("there is no such user")
+    if_match.require(as_out(row))
+    given = patch.given()
+    changed: list[str] = []
+    merged = require_small(merge_patch(row.meta or {}, given.get("metadata", {})))
+    if merged != (row.meta or {}):
+        row.meta = merged or None
+        changed.append("metadata")
+    if "full_name" in given and given["full_name"] != row.full_name:
+        row.full_name = given["full_name"]
+        changed.append("full_name")
+    if changed:
+        row.updated_at = tools.now
+        tools.record(UserUpdated(user_id=row.id, changed=tuple(sorted(changed))))
+    return as_out(row)
+
+
+def as_out(row: User) -> UserOut:
+    """Return an account without what proves it."""
     return UserOut(
         id=row.id,
         email=row.email,

@@ -38,7 +38,7 @@ def cosines(ones: Sequence[Vector], others: Sequence[Vector]) -> NDArray[np.floa
     """Return the cosine of each of `ones` with each of `others`, shape (ones, others)."""
     if not ones or not others:
         return np.zeros((len(ones), len(others)), dtype=np.float32)
-    return _unit(np.stack(ones)) @ _unit(np.stack(others)).T
+    return unit(np.stack(ones)) @ unit(np.stack(others)).T
 
 
 def find_overlaps(
@@ -75,6 +75,7 @@ def _plain(title: str) -> str:
     return " ".join(title.casefold().split())
 
 
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return vectors, shape (n, dimensions), with the length one; zeros stay."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32)

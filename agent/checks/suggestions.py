@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agent.checks.language import foreign_texts, is_foreign
-from agent.checks.overlap import Named, Vector, cosine, cosines, find_overlaps
+from agent.checks.overlap import Named, Vector, cosine, cosines, find_overlaps, unit
 from agent.outputs import SuggestedGoal
 from agent.state import Json, Source
 from agent.words import Language
@@ -33,6 +37,11 @@ class Judged:
     id: str | None
     title: str
     criteria: tuple[Vector, ...]
+
+    @cached_property
+    def directions(self) -> NDArray[np.float32]:
+        """Return the criteria as vectors of length one, shape (criteria, 1536)."""
+        return unit(np.stack(self.criteria))
 
 
 @dataclass(frozen=True)
@@ -115,10 +124,11 @@ def find_parts(
     left = list(enumerate(suggestions))
     for index, suggestion in reversed(list(left)):
         others = [*existing, *(other for at, other in left if at != index)]
-        nearest = max(others, key=lambda other: _contained(suggestion, other), default=None)
-        if nearest is None or _contained(suggestion, nearest) < threshold:
+        likeness = [_contained(suggestion, other) for other in others]
+        nearest = max(range(len(others)), key=likeness.__getitem__, default=None)
+        if nearest is None or likeness[nearest] < threshold:
             continue
-        parts.append(Part(index, of=nearest, similarity=_contained(suggestion, nearest)))
+        parts.append(Part(index, of=others[nearest], similarity=likeness[nearest]))
         left.remove((index, suggestion))
     return parts[::-1]
 
@@ -181,4 +191,4 @@ def _contained(goal: Judged, other: Judged) -> float:
     """Return how near the least covered of the goal's criteria is to one of the other's."""
     if not goal.criteria or not other.criteria:
         return 0.0
-    return float(cosines(goal.criteria, other.criteria).max(axis=1).min())
+    return float((goal.directions @ other.directions.T).max(axis=1).min())

@@ -14,6 +14,7 @@ from tools.goals import get_goal, update_goal
 from tools.indexing import GOAL, TASK
 from tools.schemas import GoalPatch, TaskPatch
 from tools.tasks import get_task, update_task
+from tools.transitions import require_transition
 
 KEY: Final = "s1"
 STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -43,9 +44,9 @@ async def answer(state: AgentState, context: AgentContext) -> AgentState:
 
 
 async def check(state: AgentState, context: AgentContext) -> AgentState:
-    """Make the draft. Raises InputError for a status that such a thing cannot have."""
+    """Make the draft. Raises InputError, StateConflict for what it cannot become."""
     subject = state["subject"]
-    after = require_status(subject["entity_type"], state["answer"]["status"])
+    after = require_possible(subject["entity_type"], subject["before"], state["answer"]["status"])
     return AgentState(
         complaint=None,
         draft={
@@ -76,13 +77,13 @@ def items(draft: Json) -> list[Json]:
 def decide(draft: Json, decisions: Mapping[str, Decision]) -> Json:
     """Return the draft that the user wants; rejected, it changes nothing.
 
-    Raises InputError for a status that such a thing cannot have.
+    Raises InputError or StateConflict for what it cannot become.
     """
     decision = decisions[KEY]
     if decision.action == "reject":
         return {**draft, "after": None}
     wanted = decision.fields.get("status", draft["after"])
-    return {**draft, "after": require_status(draft["entity_type"], wanted)}
+    return {**draft, "after": require_possible(draft["entity_type"], draft["before"], wanted)}
 
 
 async def persist(tools: ToolContext, state: AgentState, context: AgentContext) -> Json:
@@ -101,6 +102,16 @@ async def persist(tools: ToolContext, state: AgentState, context: AgentContext) 
         "before": before,
         "after": before if after is None else after,
     }
+
+
+def require_possible(entity_type: str, before: str, status: object) -> str:
+    """Return a status that may follow `before`. Raises InputError, StateConflict."""
+    after = require_status(entity_type, status)
+    if entity_type == GOAL:
+        require_transition(GoalStatus(before), GoalStatus(after))
+    else:
+        require_transition(TaskStatus(before), TaskStatus(after))
+    return after
 
 
 def require_status(entity_type: str, status: object) -> str:

@@ -4,12 +4,12 @@ It writes nothing: what is proposed goes to the user's review like every reviewe
 """
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from langgraph.runtime import Runtime
 
 from agent.chat_tools import CALLS_AT_ONCE, call_tool, tool_definitions
-from agent.context import AgentContext
+from agent.context import HISTORY_MESSAGES, LATEST_GOALS, AgentContext
 from agent.disarm import disarm
 from agent.job import added
 from agent.prompts import load_prompt
@@ -23,13 +23,8 @@ from db.talks import Talk, read_talk
 from tools.context import ToolContext
 from tools.errors import StepLimit
 
-if TYPE_CHECKING:
-    from langchain_core.messages import BaseMessage
-
 ROUNDS: Final = 6
-HISTORY_MESSAGES: Final = 40
 HISTORY_TOKENS: Final = 3_000
-LATEST_GOALS: Final = 15
 REPLY_TOKENS: Final = 700
 
 Context = Runtime[AgentContext]
@@ -146,32 +141,47 @@ def _as_message(message_id: str, spoken: Spoken) -> Json:
     }
 
 
-def _prompt(state: AgentState) -> "list[BaseMessage]":
-    """Return the messages for the model: our instructions, the thread, and this run so far."""
-    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
-
+def _prompt(state: AgentState) -> list[Json]:
+    """Return OpenAI's messages: our instructions, the thread, and this run so far."""
     goals = dashed(
         disarm(f"{goal['id']} ({goal['status']}): {goal['title']}")
         for goal in state["subject"]["goals"]
     )
     prompt = load_prompt("converse", state["language"])
-    messages: list[BaseMessage] = [
-        SystemMessage(prompt.system.substitute(fence=new_fence(), goals=goals))
+    system = prompt.system.substitute(fence=new_fence(), goals=goals)
+    return [
+        {"role": "system", "content": system},
+        *(
+            {"role": _role(said), "content": disarm(said["content"])}
+            for said in _recent(state["subject"]["history"])
+        ),
+        {"role": "user", "content": disarm(state["request"]["message"])},
+        *(_as_openai(said) for said in state["messages"]),
     ]
-    for said in _recent(state["subject"]["history"]):
-        kind = AIMessage if said["role"] == "assistant" else HumanMessage
-        messages.append(kind(disarm(said["content"])))
-    messages.append(HumanMessage(disarm(state["request"]["message"])))
-    for said in state["messages"]:
-        if said["role"] == "tool":
-            messages.append(ToolMessage(said["content"], tool_call_id=said["call_id"]))
-            continue
-        calls = [
-            {"type": "tool_call", "id": c["id"], "name": c["name"], "args": c["arguments"] or {}}
-            for c in said["calls"]
-        ]
-        messages.append(AIMessage(said["content"], tool_calls=calls))
-    return messages
+
+
+def _role(said: Json) -> str:
+    return "assistant" if said["role"] == "assistant" else "user"
+
+
+def _as_openai(said: Json) -> Json:
+    """Return a message of this run: the model's, perhaps with calls, or a tool's."""
+    if said["role"] == "tool":
+        return {"role": "tool", "content": said["content"], "tool_call_id": said["call_id"]}
+    if not said["calls"]:
+        return {"role": "assistant", "content": said["content"]}
+    calls = [
+        {
+            "type": "function",
+            "id": call["id"],
+            "function": {
+                "name": call["name"],
+                "arguments": json.dumps(call["arguments"] or {}, ensure_ascii=False),
+            },
+        }
+        for call in said["calls"]
+    ]
+    return {"role": "assistant", "content": said["content"] or None, "tool_calls": calls}
 
 
 def _recent(history: list[Json]) -> list[Json]:

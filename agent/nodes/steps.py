@@ -16,13 +16,16 @@ from agent.sources import label_hits
 from agent.state import AgentState, JobName, Json, Tokens
 from agent.told import tell_result
 from agent.words import Language, language_of
+from db.base import utc_now
 from db.operations import Finished, Operations, request_hash
 from db.retrieval import Scope
 from db.talks import Talk
 from tools.context import ToolContext
 from tools.errors import Conflict, NotFound
+from tools.runs import Start
 from tools.schemas import chosen_language
 from tools.search import MAX_QUERY_CHARACTERS, Hit, search_everything
+from tools.usage import budget_exceeded
 from tools.users import preferred_language
 
 JOBS: Final[Mapping[JobName, Job]] = {
@@ -40,18 +43,11 @@ async def load(state: AgentState, runtime: Context) -> AgentState:
     BudgetExceeded where the user's tokens or calls of the day are spent.
     """
     context = runtime.context
-    async with context.open_tools() as tools:
-        talk = await converse.load(tools, state) if state["job"] == "converse" else None
-        done = await _done(tools, state) if talk is None else talk.finished
-        finished = _result_of(done, state)
-        if finished is not None:
-            return AgentState(result=finished)
-        if talk is None:
-            chosen = await preferred_language(tools.session, context.user_id)
-            subject = await JOBS[state["job"]].load(tools, state["request"])
-        else:
-            chosen, subject = _language_of_account(talk), converse.as_subject(talk)
-        await context.reserve(tools, state)
+    start = context.start if state["job"] == "converse" else None
+    loaded = await _read(state, context) if start is None else _take(start, state)
+    if isinstance(loaded, Finished):
+        return AgentState(result=_result_of(loaded, state))
+    chosen, subject = loaded
     change = AgentState(
         subject={**subject, "preferred_language": chosen},
         complaint=None,
@@ -65,6 +61,37 @@ async def load(state: AgentState, runtime: Context) -> AgentState:
         change["messages"], change["rounds"] = [], 0
         change["language"] = _language_of_talk(state, chosen)
     return change
+
+
+Loaded = tuple[Language | None, Json]
+"""The language that the user chose, and what the run is about."""
+
+
+async def _read(state: AgentState, context: AgentContext) -> Loaded | Finished:
+    """Read in one transaction, and reserve the run's share of the budget in it."""
+    async with context.open_tools() as tools:
+        talk = await converse.load(tools, state) if state["job"] == "converse" else None
+        done = await _done(tools, state) if talk is None else talk.finished
+        if done is not None and _result_of(done, state) is not None:
+            return done
+        if talk is None:
+            chosen = await preferred_language(tools.session, context.user_id)
+            subject = await JOBS[state["job"]].load(tools, state["request"])
+        else:
+            chosen, subject = _language_of_account(talk), converse.as_subject(talk)
+        await context.reserve(tools, state)
+    return chosen, subject
+
+
+def _take(start: Start, state: AgentState) -> Loaded | Finished:
+    """Return what was read, and reserved, when the talk began."""
+    talk = start.talk
+    if talk.finished is not None and _result_of(talk.finished, state) is not None:
+        return talk.finished
+    chosen = _language_of_account(talk)
+    if not start.reserved:
+        raise budget_exceeded(utc_now())
+    return chosen, converse.as_subject(talk)
 
 
 async def route(state: AgentState, runtime: Context) -> AgentState:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -99,6 +100,7 @@ class Client:
         signed = f"authorization: Bearer {token}\r\n" if token else ""
         writer.write(
             f"{method} {path} HTTP/1.1\r\nhost: {self._host.netloc}\r\n{signed}"
+            f"idempotency-key: {uuid.uuid4().hex}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n".encode()
             + content
         )

@@ -1,13 +1,14 @@
 """Goals over HTTP with nothing around them: FastAPI, a pydantic model, SQLAlchemy.
 
-The statements are ours, from `db/`: rows, text to be searched, event. There is no sign-in (the
-token is the user's id), no limits, no problems, no strict reading; one worker, uvicorn's own
-choice of event loop, the same engine and pool.
+The statements are ours, from `db/`: tenant, count, rows, text to be searched, event. There is no
+sign-in (the token is the user's id), no rates, no problems, no versions, no strict reading; one
+worker, uvicorn's own choice of event loop, the same engine and pool.
 """
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -19,14 +20,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.agent_bench.children import end_with_parent
 from db import outbox
 from db.base import new_id, utc_now
+from db.counts import count_up_to
 from db.embeddings import PENDING, Embeddings, StoredChunk
 from db.engine import Sessions, make_engine, make_sessions
 from db.enums import GoalPriority, GoalStatus
 from db.events import DomainEvent, GoalCreated, GoalUpdated
-from db.goals import Goals
+from db.goals import GoalFilter, Goals
 from db.models import Goal
+from db.tenancy import bind_tenant
 
 KIND: Final = "goal"
+MOST: Final = 1_000
+NEWEST_FIRST: Final = "-created_at"
+EVERY_GOAL: Final = GoalFilter()
 
 
 class BareGoalIn(BaseModel):
@@ -69,7 +75,7 @@ def create_bare(sessions: Sessions) -> FastAPI:
     @app.get("/goals/{goal_id}", response_model=BareGoal)
     async def get_goal(goal_id: str, authorization: Authorization) -> Goal:
         owner = authorization.removeprefix("Bearer ")
-        async with sessions.begin() as session:
+        async with _begin(sessions, owner) as session:
             found = await Goals(session, owner).get(goal_id)
         assert found is not None
         return found
@@ -77,9 +83,9 @@ def create_bare(sessions: Sessions) -> FastAPI:
     @app.get("/goals", response_model=list[BareGoal])
     async def list_goals(authorization: Authorization, limit: int = 20) -> Sequence[Goal]:
         owner = authorization.removeprefix("Bearer ")
-        async with sessions.begin() as session:
+        async with _begin(sessions, owner) as session:
             return await Goals(session, owner).page(
-                limit=limit + 1, after=None, status=None, course_id=None
+                EVERY_GOAL, sort=NEWEST_FIRST, limit=limit + 1, after=None
             )
 
     @app.post("/goals", response_model=BareGoal, status_code=201)
@@ -87,7 +93,8 @@ def create_bare(sessions: Sessions) -> FastAPI:
         now = utc_now()
         goal = _make_goal(body, now)
         owner = authorization.removeprefix("Bearer ")
-        async with sessions.begin() as session:
+        async with _begin(sessions, owner) as session:
+            await count_up_to(session, "goals", owner, limit=MOST)
             Goals(session, owner).add(goal)
             _record(session, _created(goal), owner, now)
             chunks = {goal.id: [_chunk(goal)]}
@@ -98,7 +105,7 @@ def create_bare(sessions: Sessions) -> FastAPI:
     async def update_goal(goal_id: str, body: BareGoalIn, authorization: Authorization) -> Goal:
         now = utc_now()
         owner = authorization.removeprefix("Bearer ")
-        async with sessions.begin() as session:
+        async with _begin(sessions, owner) as session:
             goal = await Goals(session, owner).lock(goal_id)
             assert goal is not None
             goal.title, goal.updated_at = body.title, now
@@ -108,6 +115,13 @@ def create_bare(sessions: Sessions) -> FastAPI:
         return goal
 
     return app
+
+
+@asynccontextmanager
+async def _begin(sessions: Sessions, owner: str) -> AsyncIterator[AsyncSession]:
+    async with sessions.begin() as session:
+        bind_tenant(session, owner)
+        yield session
 
 
 def _make_goal(body: BareGoalIn, now: datetime) -> Goal:

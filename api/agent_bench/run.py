@@ -38,7 +38,7 @@ from api.agent_bench.streams import measure_streams
 from api.auth import JwtConfig
 from api.migrations import migrate
 from api.settings import APPLICATION
-from db.embedded import open_embedded
+from db.embedded import as_app, open_embedded
 from events.bench.figures import Figure
 
 DATABASE: Final = "goals_bench_api"
@@ -108,9 +108,11 @@ def _open_stage(site: Site, plan: Plan, stack: ExitStack) -> Stage:
     service = {
         **asks_stub,
         "DATABASE_URL": database_url,
+        "DATABASE_APP_URL": as_app(database_url),
         "GOALS_HOME": str(site.folder / "home"),
         "GOALS_JWT_SECRET": secret,
         "GOALS_CHAT_MODEL": MODEL,
+        **dict.fromkeys(("GOALS_RATE_REQUESTS", "GOALS_RATE_MODELS"), "1000000/minute"),
     }
     service_url = stack.enter_context(started("api.agent_bench.server", service))
     peer_url = None
@@ -121,7 +123,7 @@ def _open_stage(site: Site, plan: Plan, stack: ExitStack) -> Stage:
     bare_url = None
     if "crud" in plan.sections:
         asyncio.run(fill_pages(database_url))
-        bare = {"DATABASE_URL": database_url}
+        bare = {"DATABASE_URL": as_app(database_url)}
         bare_url = stack.enter_context(started("api.agent_bench.crud_peer", bare))
     addresses = Addresses(service=service_url, stub=stub, peer=peer_url, bare=bare_url)
     chat_model = asyncio.run(_find_chat_model(service_url, learners[0]))

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from agent.commands import read_command
-from api.deps import CurrentUser, make_router
+from api.deps import CurrentUser, ModelUser, make_router
 from api.problems import problems
 from api.routes.agent import Key
 from api.routes.runs import CODES, find_hub, wait_for_end
@@ -25,7 +25,7 @@ from api.wires.openai import (
     read_turn,
 )
 from api.wires.openai_route import OpenAIRoute
-from api.wires.sse import stream
+from api.wires.sse import STOPPED, stream
 from tools.errors import InputError, RunActive
 from tools.runs import Begun, Said, find_repeated, find_thread, own_run_id, own_thread_id
 
@@ -62,7 +62,7 @@ openai_router = make_router("/v1", tag="chat", route_class=OpenAIRoute)
 
 
 @router.post("/agui", response_class=Response, responses=STREAMS, openapi_extra=_EXAMPLE)
-async def run_agui(body: RunAgentInput, user_id: CurrentUser, request: Request) -> Response:
+async def run_agui(body: RunAgentInput, user_id: ModelUser, request: Request) -> Response:
     """Speak AG-UI 1.0: the last user message, or the answer to an interrupt.
 
     The same `runId` again listens to the same run. The plan is in the state, under `plan`.
@@ -84,7 +84,8 @@ async def run_agui(body: RunAgentInput, user_id: CurrentUser, request: Request) 
             durable=False,
         )
     encoder = AguiEncoder(thread_id=body.thread_id, run_id=body.run_id)
-    return stream(hub.follow(user_id, begun.run.id), encoder, headers=_ids(begun))
+    events = hub.follow(user_id, begun.run.id)
+    return stream(events, encoder, headers=_ids(begun), on_stop=STOPPED)
 
 
 @openai_router.get("/models")
@@ -96,7 +97,7 @@ async def list_models(user_id: CurrentUser) -> dict[str, Any]:
 @openai_router.post("/chat/completions", response_class=Response, responses=COMPLETIONS)
 async def complete_chat(
     body: CompletionIn,
-    user_id: CurrentUser,
+    user_id: ModelUser,
     request: Request,
     key: Key = None,
     retries: Annotated[
@@ -114,7 +115,8 @@ async def complete_chat(
     run, created = begun.run, int(begun.run.created_at.timestamp())
     if body.stream:
         encoder = ChunkEncoder(body, run_id=run.id, created=created)
-        return stream(hub.follow(user_id, run.id), encoder, headers=_ids(begun))
+        events = hub.follow(user_id, run.id)
+        return stream(events, encoder, headers=_ids(begun), on_stop=STOPPED)
     end = await wait_for_end(hub, user_id, run.id)
     answer = as_completion(body, end, run_id=run.id, created=created)
     return JSONResponse(answer, headers=_ids(begun))

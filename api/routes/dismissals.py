@@ -5,7 +5,9 @@ from typing import Annotated
 from fastapi import Path
 
 from api.deps import Cursor, EntityId, Limit, Tools, make_router
+from api.idempotency import IDEMPOTENT
 from api.problems import problems
+from api.representations import CREATED_ANYWHERE
 from tools import dismissals
 from tools.dismissals import DismissalIn, DismissalOut, DismissalPage
 from tools.texts import Fingerprint
@@ -18,7 +20,12 @@ FindingId = Annotated[
 ]
 
 
-@router.post("/snapshots/{snapshot_id}/dismissals", status_code=201, responses=problems(404, 409))
+@router.post(
+    "/snapshots/{snapshot_id}/dismissals",
+    status_code=201,
+    responses={**CREATED_ANYWHERE},
+    openapi_extra=IDEMPOTENT,
+)
 async def dismiss_finding(
     snapshot_id: EntityId, dismissal: DismissalIn, tools: Tools
 ) -> DismissalOut:

@@ -7,7 +7,7 @@ from fastapi import Query
 from api.deps import Cursor, Limit, Tools, make_router
 from db.enums import EventType
 from tools import event_log
-from tools.schemas import EventPage
+from tools.event_log import EventPage
 
 router = make_router("/v1/events", tag="events")
 

@@ -1,45 +1,88 @@
 """`/v1/goals`, but for what the agent does there."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 
 from api.deps import Cursor, EntityId, Limit, Tools, make_router
+from api.idempotency import IDEMPOTENT
 from api.problems import problems
-from db.enums import GoalStatus
+from api.representations import (
+    CHANGED,
+    CREATED,
+    DELETED,
+    READ,
+    VERSIONED_DELETE,
+    VERSIONED_READ,
+    if_match,
+    merge_patch_body,
+    page,
+    represent,
+)
+from db.enums import GoalPriority, GoalStatus
+from db.goals import GoalFilter
 from tools import goals, next_task
 from tools.schemas import GoalIn, GoalOut, GoalPage, GoalPatch, NextTaskOut
-from tools.texts import Id
+from tools.texts import Id, Moment
 
 router = make_router("/v1/goals", tag="goals")
 
+Sort = Literal[
+    "-created_at", "created_at", "-updated_at", "updated_at", "due_date", "-due_date",
+    "-priority", "priority", "title", "-title", "-progress_percentage", "progress_percentage",
+]  # fmt: skip
 
-@router.post("", status_code=201, responses=problems(404, 409, 413))
-async def create_goal(goal: GoalIn, tools: Tools, response: Response) -> GoalOut:
+
+@router.post(
+    "", status_code=201, response_model=GoalOut, responses=CREATED, openapi_extra=IDEMPOTENT
+)
+async def create_goal(goal: GoalIn, tools: Tools, request: Request) -> Response:
     """Make a goal."""
     created = await goals.create_goal(tools, goal)
-    response.headers["Location"] = f"/v1/goals/{created.id}"
-    return created
+    return represent(request, created, status=201, location=f"/v1/goals/{created.id}")
 
 
-@router.get("")
+@router.get("", response_model=GoalPage)
 async def list_goals(
     tools: Tools,
     limit: Limit = 20,
     cursor: Cursor = None,
-    status: GoalStatus | None = None,
+    sort: Annotated[
+        Sort, Query(description="With a minus: descending. What has no value comes last")
+    ] = "-created_at",
+    status: Annotated[
+        list[GoalStatus] | None, Query(description="Goals in such a state only")
+    ] = None,
+    priority: Annotated[
+        list[GoalPriority] | None, Query(description="Goals of such a priority only")
+    ] = None,
     course_id: Annotated[Id | None, Query(description="Goals of this course only")] = None,
-) -> GoalPage:
-    """List your goals, newest first."""
-    return await goals.list_goals(
-        tools, limit=limit, cursor=cursor, status=status, course_id=course_id
+    ai_generated: Annotated[
+        bool | None, Query(description="Only those that the agent proposed, or only the others")
+    ] = None,
+    due_from: Annotated[Moment | None, Query(description="Due then or later")] = None,
+    due_before: Annotated[Moment | None, Query(description="Due before")] = None,
+    created_from: Annotated[Moment | None, Query(description="Made then or later")] = None,
+    created_before: Annotated[Moment | None, Query(description="Made before")] = None,
+) -> Response:
+    """List your goals, newest first unless you `sort` them otherwise."""
+    wanted = GoalFilter(
+        statuses=status or (),
+        priorities=priority or (),
+        course_id=course_id,
+        ai_generated=ai_generated,
+        due_from=due_from,
+        due_before=due_before,
+        created_from=created_from,
+        created_before=created_before,
     )
+    return page(await goals.list_goals(tools, limit=limit, cursor=cursor, wanted=wanted, sort=sort))
 
 
-@router.get("/{goal_id}", responses=problems(404))
-async def get_goal(goal_id: EntityId, tools: Tools) -> GoalOut:
+@router.get("/{goal_id}", response_model=GoalOut, responses=READ, openapi_extra=VERSIONED_READ)
+async def get_goal(goal_id: EntityId, tools: Tools, request: Request) -> Response:
     """Read a goal."""
-    return await goals.get_goal(tools, goal_id)
+    return represent(request, await goals.get_goal(tools, goal_id))
 
 
 @router.get("/{goal_id}/next", responses=problems(404))
@@ -48,13 +91,21 @@ async def find_next_task(goal_id: EntityId, tools: Tools) -> NextTaskOut:
     return await next_task.find_next_task(tools, goal_id)
 
 
-@router.patch("/{goal_id}", responses=problems(404, 409, 413))
-async def update_goal(goal_id: EntityId, patch: GoalPatch, tools: Tools) -> GoalOut:
+@router.patch(
+    "/{goal_id}",
+    response_model=GoalOut,
+    responses=CHANGED,
+    openapi_extra=merge_patch_body(GoalPatch),
+)
+async def update_goal(
+    goal_id: EntityId, patch: GoalPatch, tools: Tools, request: Request
+) -> Response:
     """Change the given fields of a goal; a criterion whose text stays keeps its id."""
-    return await goals.update_goal(tools, goal_id, patch)
+    changed = await goals.update_goal(tools, goal_id, patch, if_match=if_match(request))
+    return represent(request, changed)
 
 
-@router.delete("/{goal_id}", status_code=204, responses=problems(404, 409))
-async def delete_goal(goal_id: EntityId, tools: Tools) -> None:
+@router.delete("/{goal_id}", status_code=204, responses=DELETED, openapi_extra=VERSIONED_DELETE)
+async def delete_goal(goal_id: EntityId, tools: Tools, request: Request) -> None:
     """Delete a goal with its tasks and their code."""
-    await goals.delete_goal(tools, goal_id)
+    await goals.delete_goal(tools, goal_id, if_match=if_match(request))

@@ -36,8 +36,9 @@ async def check_alive() -> Health:
 )
 async def check_ready(request: Request) -> Health:
     """Tell whether the database answers within two seconds and has the schema of this program."""
+    services = find_services(request)
     try:
-        async with asyncio.timeout(READY_SECONDS), find_services(request).sessions() as session:
+        async with asyncio.timeout(READY_SECONDS), services.system() as session:
             connection = await session.connection()
             current = await connection.run_sync(_revision)
     except TimeoutError as error:
@@ -49,6 +50,8 @@ async def check_ready(request: Request) -> Health:
             f"the database is at revision {current or 'none'}, and this program needs {_head()}: "
             "run `goals migrate`"
         )
+    if services.tenancy is not None:
+        await services.tenancy.require()
     return Health()
 
 

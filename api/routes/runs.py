@@ -5,9 +5,11 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import Header, Query, Request, Response
 
 from agent.stream import RunFailed, RunFinished, read_event
-from api.deps import CurrentUser, EntityId, Tools, find_services, make_router
+from api.deps import CurrentUser, EntityId, ModelUser, Tools, find_services, make_router
+from api.idempotency import REPLAYED, REPLAYED_HEADER
 from api.problems import problems
-from api.routes.agent import Key
+from api.representations import LOCATION_HEADER
+from api.routes.agent import Key, RequiredKey
 from api.run_schemas import (
     DecidedOut,
     DecisionsIn,
@@ -18,13 +20,15 @@ from api.run_schemas import (
     run_out,
 )
 from api.runs.hub import RunHub
+from api.runs.log import STOPPING
 from api.wires.agui import AguiEncoder
 from api.wires.sse import stream, stream_plain
-from tools.errors import GoalsError, InputError
+from tools.errors import GoalsError, InputError, Stopping
 from tools.runs import get_question, get_run, own_run_id
 
 CODES: Final = {
-    409: "RUN_ACTIVE: another run is under way in the thread; INTERRUPT_STALE: decided already",
+    409: "RUN_ACTIVE: another run is under way in the thread; INTERRUPT_STALE: decided already; "
+    "CONFLICT_STATE, LIMIT_REACHED: what was decided cannot be",
     422: "VALIDATION, TEXT_INVALID, TOO_DEEP, IDEMPOTENCY_MISMATCH",
 }
 EVENTS: Final[dict[int | str, dict[str, Any]]] = {
@@ -48,17 +52,32 @@ def find_hub(request: Request) -> RunHub:
     return hub
 
 
-@router.post("/runs", status_code=202, responses=problems(404, 409, 413, 429, codes=CODES))
-async def start_run(body: RunIn, user_id: CurrentUser, request: Request, key: Key = None) -> RunOut:
-    """Say something to the planner; the run goes on whether anybody listens or not."""
+@router.post(
+    "/runs",
+    status_code=202,
+    responses={
+        202: {"headers": {**LOCATION_HEADER, **REPLAYED_HEADER}},
+        **problems(404, 409, 413, 422, 429, codes=CODES),
+    },
+)
+async def start_run(
+    body: RunIn, user_id: ModelUser, request: Request, response: Response, key: RequiredKey
+) -> RunOut:
+    """Say something to the planner; the run goes on whether anybody listens or not.
+
+    The same key and body again give the same run, as it is by then.
+    """
     begun = await find_hub(request).talk(
         user_id,
         message=body.message,
         language=body.language,
-        run_id=None if key is None else own_run_id(user_id, key),
+        run_id=own_run_id(user_id, key),
         thread_id=body.thread_id,
         must_exist=body.thread_id is not None,
     )
+    response.headers["Location"] = f"/v1/runs/{begun.run.id}"
+    if not begun.is_new:
+        response.headers[REPLAYED] = "true"
     return run_out(begun.run)
 
 
@@ -107,13 +126,18 @@ async def read_question(interrupt_id: EntityId, tools: Tools) -> QuestionOut:
 
 
 @router.post(
-    "/interrupts/{interrupt_id}", responses=problems(404, 409, 413, 429, 502, 504, codes=CODES)
+    "/interrupts/{interrupt_id}",
+    responses={
+        200: {"headers": REPLAYED_HEADER},
+        **problems(404, 409, 413, 422, 429, 502, 504, codes=CODES),
+    },
 )
 async def decide(
     interrupt_id: EntityId,
     body: DecisionsIn,
     user_id: CurrentUser,
     request: Request,
+    response: Response,
     key: Key = None,
 ) -> DecidedOut:
     """Accept, edit or reject what was proposed, once; what you accept is written as a whole."""
@@ -125,6 +149,8 @@ async def decide(
         rest=body.rest,
         run_id=None if key is None else own_run_id(user_id, key),
     )
+    if not begun.is_new:
+        response.headers[REPLAYED] = "true"
     end = await wait_for_end(hub, user_id, begun.run.id)
     return DecidedOut(run_id=begun.run.id, kind=begun.run.kind, result=end.result or {})
 
@@ -134,6 +160,8 @@ async def wait_for_end(hub: RunHub, user_id: str, run_id: str) -> RunFinished:
     async for stored in hub.follow(user_id, run_id):
         if stored is None:
             continue
+        if stored is STOPPING:
+            raise Stopping("this server stops, the run goes on: send it again with the same key")
         if stored.type == "run_finished":
             event = read_event(stored.data)
             assert isinstance(event, RunFinished)

@@ -11,29 +11,44 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from sqlalchemy.exc import IntegrityError
 
+from agent.context import HISTORY_MESSAGES, LATEST_GOALS
+from agent.metrics import ACTIVE_RUNS
 from agent.review import Action, Decisions, as_json, complete
 from agent.run import require_possible
 from agent.stream import ENDS, Gap
-from api.runs.log import EventLog, Live, Stored
-from api.runs.work import Work, work_on
+from api.runs.log import STOPPING, EventLog, Live, Stored, follow_live
+from api.runs.work import RUN_STARTED, Work, first_event, work_on
 from db.base import new_id
 from db.conversation_models import Interrupt, Run
-from db.engine import UNAVAILABLE, make_writes
+from db.engine import UNAVAILABLE, make_in_flight, make_writes
+from db.in_flight import InFlight
 from db.run_events import NOTHING_TOLD, ToldBefore, events_after, told_before
 from db.runs import Runs, claim_expired, renew_leases
-from tools.runs import Begun, Lease, Said, begin_decision, begin_talk, get_question, get_run
+from tools.logs import LazyLogger, bind_log
+from tools.runs import (
+    Begun,
+    Lease,
+    Opening,
+    Said,
+    Start,
+    begin_decision,
+    begin_talk,
+    get_question,
+    get_run,
+)
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 RENEWALS_A_LEASE: Final = 5
-HEARTBEAT_SECONDS: Final = 10.0
+TAKEN_EVERY_SECONDS: Final = 1.0
+"""How soon a run that was handed back, or whose process has died, goes on here."""
 POLL_SECONDS: Final = 0.25
 TAKEN_AT_ONCE: Final = 20
+HEARTBEAT_SECONDS: Final = 10.0
 PAGE: Final = 1_000
 
 
@@ -55,7 +70,12 @@ class RunHub:
 
     services: "Services"
     log: EventLog
+    in_flight: InFlight
     worker: str = field(default_factory=lambda: new_id("run"))
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when this process begins no more runs: what it is asked for, another one does."""
+    _handed_back: bool = False
+    _leases: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tasks: dict[str, _Task] = field(default_factory=dict)
 
     @property
@@ -64,8 +84,8 @@ class RunHub:
         return len(self._tasks)
 
     def lease(self) -> Lease:
-        """Return a lease that begins now."""
-        seconds = self.services.settings.run_lease
+        """Return a lease that begins now; one that is over where this process is about to end."""
+        seconds = 0.0 if self.stopping.is_set() else self.services.settings.run_lease
         return Lease(self.worker, self.services.now() + timedelta(seconds=seconds))
 
     async def talk(
@@ -99,15 +119,27 @@ class RunHub:
                     thread_id=thread_id,
                     must_exist=must_exist,
                     history=history,
+                    opening=self._opening(),
                 )
 
         try:
             begun = await begin()
         except IntegrityError:  # the same new thread or run was begun at this very moment
             begun = await begin()
+        bind_log(run_id=begun.run.id)
         if begun.is_new:
-            self._begin(begun.run)
+            self._begin(begun.run, start=begun.start)
         return begun
+
+    def _opening(self) -> Opening:
+        assert self.services.agent is not None, "runs need the agent"
+        return Opening(
+            first_event=first_event,
+            budget=self.services.budget,
+            model=self.services.agent.chat.name,
+            messages=HISTORY_MESSAGES - 1,
+            goals=LATEST_GOALS,
+        )
 
     async def decide(
         self,
@@ -135,6 +167,7 @@ class RunHub:
                 run_id=run_id,
                 message=message,
             )
+        bind_log(run_id=begun.run.id)
         if begun.is_new:
             self._begin(begun.run, question=question)
         return begun
@@ -158,13 +191,15 @@ class RunHub:
     ) -> AsyncIterator[Stored | None]:
         """Yield the run's events behind number `after`, to its end; None is a heartbeat.
 
-        Events that are gone are announced by a gap. The run must be the user's.
+        Events that are gone are announced by a gap. The run must be the user's. Where this process
+        ends before the run, the last one is STOPPING.
         """
         seen = after
         while True:
             mine = self._tasks.get(run_id)
             if mine is not None and seen + 1 >= mine.work.live.first_seq:
-                async for event in _follow_live(mine.work.live, seen):
+                live = follow_live(mine.work.live, seen, heartbeat=HEARTBEAT_SECONDS)
+                async for event in live:
                     if event is not None:
                         seen = event.seq
                     yield event
@@ -175,9 +210,9 @@ class RunHub:
                 if event is None:
                     yield None
                     break
-                seen = event.seq
+                seen = event.seq or seen
                 yield event
-                if event.type in ENDS:
+                if event.type in ENDS or event is STOPPING:
                     return
             else:
                 return
@@ -203,6 +238,9 @@ class RunHub:
                 continue
             if run.state != "running":
                 return
+            if self._handed_back:
+                yield STOPPING
+                return
             if run_id in self._tasks:
                 yield None
                 return
@@ -213,12 +251,21 @@ class RunHub:
                 return
 
     def _begin(
-        self, run: Run, *, question: Interrupt | None = None, told: ToldBefore = NOTHING_TOLD
+        self,
+        run: Run,
+        *,
+        question: Interrupt | None = None,
+        told: ToldBefore = NOTHING_TOLD,
+        start: Start | None = None,
     ) -> None:
+        if self.stopping.is_set():
+            return
+        shown = [] if start is None else [Stored(told.next_seq, RUN_STARTED, start.told)]
         work = Work(
             run=run,
             user_id=run.user_id,
-            live=Live(run.id, told.next_seq),
+            live=Live(run.id, told.next_seq, shown),
+            start=start,
             worker=self.worker,
             question=question,
             attempt=told.attempts + 1,
@@ -228,6 +275,9 @@ class RunHub:
         self._tasks[run.id] = _Task(work, task)
 
     async def _work(self, work: Work) -> None:
+        bind_log(user_id=work.user_id, run_id=work.run.id)
+        active = ACTIVE_RUNS.labels(kind=work.run.kind)
+        active.inc()
         try:
             await work_on(work, services=self.services, log=self.log)
         except asyncio.CancelledError:
@@ -235,6 +285,7 @@ class RunHub:
         except Exception:
             log.exception("run.lost", run_id=work.run.id)
         finally:
+            active.dec()
             self._tasks.pop(work.run.id, None)
             work.live.over = True
             work.live.wake()
@@ -243,18 +294,21 @@ class RunHub:
         """Hold the leases of the runs here, and take up what nobody holds, until cancelled."""
         while True:
             try:
-                await self._renew()
-                await self.take_over()
+                async with self._leases:
+                    await self._renew()
+                if not self.stopping.is_set():
+                    await self.take_over()
             except UNAVAILABLE as error:
                 log.warning("runs.database", reason=type(error).__name__)
             except Exception:  # one odd run must not cost the others their leases
                 log.exception("runs.keep")
-            await asyncio.sleep(self.services.settings.run_lease / RENEWALS_A_LEASE)
+            pause = self.services.settings.run_lease / RENEWALS_A_LEASE
+            await asyncio.sleep(min(pause, TAKEN_EVERY_SECONDS))
 
     async def _renew(self) -> None:
         if not self._tasks:
             return
-        async with self.services.sessions.begin() as session:
+        async with self.services.system.begin() as session:
             cancelled = await renew_leases(
                 session, worker=self.worker, run_ids=list(self._tasks), until=self.lease().until
             )
@@ -265,7 +319,7 @@ class RunHub:
 
     async def take_over(self) -> int:
         """Begin again the runs whose process has gone; return how many."""
-        async with self.services.sessions.begin() as session:
+        async with self.services.system.begin() as session:
             runs = await claim_expired(
                 session,
                 now=self.services.now(),
@@ -285,8 +339,25 @@ class RunHub:
             self._begin(run, question=question, told=told)
         return len(found)
 
+    async def drain(self, *, patience: float) -> None:
+        """Begin nothing more, let what is under way end for `patience` seconds, hand back the rest.
+
+        Who still listens then is told: see STOPPING.
+        """
+        self.stopping.set()
+        if self._tasks:
+            await asyncio.wait([one.task for one in self._tasks.values()], timeout=patience)
+        await self.close()
+
     async def close(self) -> None:
         """Stop all runs here and hand them back, so that another process takes them up at once."""
+        self.stopping.set()
+        try:
+            await self._hand_back()
+        finally:
+            self._handed_back = True
+
+    async def _hand_back(self) -> None:
         tasks = list(self._tasks.values())
         for one in tasks:
             if not one.work.ending:
@@ -295,7 +366,7 @@ class RunHub:
             return
         await asyncio.wait([one.task for one in tasks])
         with contextlib.suppress(*UNAVAILABLE):
-            async with self.services.sessions.begin() as session:
+            async with self._leases, self.services.system.begin() as session:
                 await renew_leases(
                     session,
                     worker=self.worker,
@@ -304,28 +375,12 @@ class RunHub:
                 )
 
 
-async def _follow_live(live: Live, seen: int) -> AsyncIterator[Stored | None]:
-    """Yield what a run of this process has shown and shows; ends where no more comes from here."""
-    at = seen + 1 - live.first_seq
-    while True:
-        changed = live.changed
-        while at < len(live.events):
-            yield live.events[at]
-            at += 1
-        if live.over:
-            return
-        try:
-            async with asyncio.timeout(HEARTBEAT_SECONDS):
-                await changed.wait()
-        except TimeoutError:
-            yield None
-
-
 @contextlib.asynccontextmanager
 async def open_hub(services: "Services") -> AsyncIterator[RunHub]:
     """Yield the hub of this process, at work until the end of the block."""
     writes = make_writes(services.database_url)
-    hub = RunHub(services, EventLog(writes))
+    in_flight = make_in_flight(services.app_url)
+    hub = RunHub(services, EventLog(writes), in_flight)
     writing = asyncio.create_task(hub.log.run(), name="run-events")
     keeping = asyncio.create_task(hub.keep(), name="run-leases")
     try:
@@ -336,3 +391,4 @@ async def open_hub(services: "Services") -> AsyncIterator[RunHub]:
         writing.cancel()
         await asyncio.wait([keeping, writing])
         writes.close()
+        await in_flight.close()

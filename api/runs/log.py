@@ -7,12 +7,11 @@ ended may be missing, which a follower is told as a gap.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-import structlog
 from sqlalchemy.exc import IntegrityError
 
 from agent.stream import ENDS, RunEvent
@@ -20,8 +19,9 @@ from db.base import utc_now
 from db.engine import UNAVAILABLE
 from db.reads import Reads
 from db.run_events import NewEvent, append_past
+from tools.logs import LazyLogger
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 WAITING: Final = 20_000
 """Events that may wait to be stored; whoever has more to tell waits with them."""
 GROUP: Final = 1_000
@@ -39,6 +39,10 @@ class Stored:
     seq: int
     type: str
     data: str
+
+
+STOPPING: Final = Stored(0, "stopping", '{"type":"stopping"}')
+"""What who follows gets last where this process ends before the run; it has no place in the run."""
 
 
 @dataclass
@@ -64,6 +68,26 @@ class Live:
         """Let all who wait look again."""
         self.changed.set()
         self.changed = asyncio.Event()
+
+
+async def follow_live(live: Live, seen: int, *, heartbeat: float) -> AsyncIterator[Stored | None]:
+    """Yield what a run of this process has shown and shows; ends where no more comes from here.
+
+    None comes after each silence of `heartbeat` seconds.
+    """
+    at = seen + 1 - live.first_seq
+    while True:
+        changed = live.changed
+        while at < len(live.events):
+            yield live.events[at]
+            at += 1
+        if live.over:
+            return
+        try:
+            async with asyncio.timeout(heartbeat):
+                await changed.wait()
+        except TimeoutError:
+            yield None
 
 
 Written = tuple[Live, NewEvent]

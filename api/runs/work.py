@@ -4,12 +4,11 @@ The last event, the assistant's message, the run's state and what it cost are on
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
 from agent.context import AgentContext
+from agent.metrics import count_run
 from agent.review import from_json
 from agent.run import StepDone, begin, stream_steps
 from agent.state import AgentState, Json
@@ -27,6 +26,7 @@ from agent.stream import (
     TextStarted,
     Used,
 )
+from agent.tracing import invoke_agent
 from api.runs.log import EventLog, Live, LogFailed, Stored, as_row
 from db.base import utc_now
 from db.checkpoints import forget_checkpoints
@@ -39,14 +39,23 @@ from db.run_events import append_events
 from db.runs import EndState
 from tools import runs
 from tools.errors import DatabaseUnavailable, GoalsError
+from tools.logs import LazyLogger
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 MAX_ATTEMPTS: Final = 3
 END_ATTEMPTS: Final = 60
 END_PAUSE_SECONDS: Final = 0.25
+
+
+RUN_STARTED: Final = "run_started"
+
+
+def first_event(run_id: str, thread_id: str) -> str:
+    """Return the first event of a talk, as it is stored with what begins it."""
+    return RunStarted(run_id=run_id, thread_id=thread_id, kind=runs.TALK).model_dump_json()
 
 
 @dataclass
@@ -58,6 +67,7 @@ class Work:
     live: Live
     worker: str
     question: Interrupt | None = None
+    start: runs.Start | None = None
     attempt: int = 1
     cancelled: bool = False
     ending: bool = False
@@ -65,6 +75,8 @@ class Work:
     result: Json | None = None
     proposal: Json | None = None
     open_text: str | None = None
+    state: EndState | None = None
+    """How it ended, once that is stored."""
 
     @property
     def text(self) -> str:
@@ -76,7 +88,7 @@ class _Teller:
     def __init__(self, work: Work, events: EventLog) -> None:
         self._work = work
         self._events = events
-        self.seq = work.live.first_seq - 1
+        self.seq = work.live.first_seq - 1 + len(work.live.events)
 
     async def tell(self, event: RunEvent) -> None:
         """Have an event stored and shown, and keep what it says."""
@@ -94,12 +106,13 @@ class _Teller:
 
 async def work_on(work: Work, *, services: "Services", log: EventLog) -> None:
     """Bring a run to its end, or leave it to others where this process is stopped."""
-    context = services.agent_context(work.user_id)
+    context = replace(services.agent_context(work.user_id), start=work.start)
     teller = _Teller(work, log)
     error: GoalsError | None = None
     try:
         _require_hope(work)
-        await _go(work, teller, context, services)
+        with invoke_agent(work.run.kind, run_id=work.run.id, thread_id=work.run.thread_id):
+            await _go(work, teller, context, services)
     except asyncio.CancelledError:
         if not work.cancelled:
             raise
@@ -131,14 +144,10 @@ def _require_hope(work: Work) -> None:
 
 async def _go(work: Work, teller: _Teller, context: AgentContext, services: "Services") -> None:
     run, question = work.run, work.question
-    await teller.tell(
-        RunStarted(
-            run_id=run.id,
-            thread_id=run.thread_id,
-            kind=run.kind,
-            attempt=work.attempt,
+    if work.start is None:
+        await teller.tell(
+            RunStarted(run_id=run.id, thread_id=run.thread_id, kind=run.kind, attempt=work.attempt)
         )
-    )
     if question is None:
         job_request = run.request
         state = begin(
@@ -159,7 +168,14 @@ async def _go(work: Work, teller: _Teller, context: AgentContext, services: "Ser
         decisions = from_json(run.request["decisions"])
         await teller.tell(PlanChanged(plan=_decided_plan(question, run.request["decisions"])))
     assert services.agent is not None, "runs need the agent"
-    steps = stream_steps(services.agent.graph, context, state, decisions=decisions, listen=True)
+    steps = stream_steps(
+        services.agent.graph,
+        context,
+        state,
+        decisions=decisions,
+        listen=True,
+        again=work.attempt > 1,
+    )
     async for step in steps:
         if isinstance(step, StepDone):
             work.result = step.change.get("result") or work.result
@@ -197,6 +213,7 @@ async def _end(
         hit("run.ended")
         if last is not None:
             work.live.add([last])
+            count_run(work.run.kind, str(work.state))
         return
 
 
@@ -261,6 +278,7 @@ async def _store_end(
             await forget_checkpoints(tools.session, [run.checkpoint_id])
         row = as_row(run.id, seq, event, at=utc_now())
         await append_events(tools.session, [row])
+    work.state = state
     return Stored(seq, event.type, str(row[3]))
 
 

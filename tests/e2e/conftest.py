@@ -1,5 +1,6 @@
 """The `goals` program as its users start it: real processes, each test in a home of its own."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,8 +9,8 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -58,22 +59,24 @@ class Program:
         process.communicate(timeout=STOP_SECONDS)
         return process.returncode
 
-    @contextmanager
-    def serve(self, **environment: str) -> Iterator["Server"]:
+    @contextlib.contextmanager
+    def serve(self, *, workers: int = 1, **environment: str) -> Iterator["Server"]:
         """Start the API on a free port, wait until it listens, and stop it at the end."""
-        process = subprocess.Popen(
-            [*GOALS, "serve", "--port", "0"],
-            cwd=ROOT,
-            env=self.environment | environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        log = self.home / f"serve-{len(list(self.home.glob('serve-*.log')))}.log"
+        with log.open("wb") as writing:
+            process = subprocess.Popen(
+                [*GOALS, "serve", "--port", "0", "--workers", str(workers)],
+                cwd=ROOT,
+                env=self.environment | environment,
+                stderr=writing,
+                text=True,
+            )
         try:
-            yield Server(process, _listening_address(process))
+            yield Server(process, _listening_address(process, log), log)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=STOP_SECONDS)
+            process.wait(STOP_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,13 @@ class Server:
 
     process: subprocess.Popen[str]
     url: str
+    log: Path
 
     def call(
         self, method: str, path: str, body: Any = None, *, token: str | None = None
     ) -> tuple[int, Any]:
         """Return the status and the JSON of an answer."""
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         data = None if body is None else json.dumps(body).encode()
@@ -103,18 +107,20 @@ class Server:
     def stop(self) -> int:
         """Ask the process to end, and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=STOP_SECONDS)
-        return self.process.returncode
+        return self.process.wait(STOP_SECONDS)
 
 
-def _listening_address(process: subprocess.Popen[str]) -> str:
-    assert process.stderr is not None
-    said: list[str] = []
-    for line in process.stderr:
-        said.append(line)
-        if READY in line:
-            return line.split(READY, 1)[1].split()[0]
-    raise AssertionError("the server ended before it listened:\n" + "".join(said))
+def _listening_address(process: subprocess.Popen[str], log: Path) -> str:
+    """Return where the server listens, as its log says: a pipe that nobody reads would stop it."""
+    while True:
+        ended = process.poll() is not None
+        said = log.read_text()
+        if READY in said:
+            return said.split(READY, 1)[1].split()[0]
+        if ended:
+            raise AssertionError("the server ended before it listened:\n" + said)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import program  # noqa: F401 - a fixture of another folder
 from tests.faults.broker import Broker
 from tests.faults.tally import Tally
 from tests.rabbitmq import ADVICE, BrokerMissing

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ class Killable:
     """A server that may die under a request, and is then started again without the failpoint."""
 
     database_url: str
+    app_url: str
     home: Path
     failpoint: str | None
     token: str = ""
@@ -60,6 +62,7 @@ class Killable:
         return {
             **kept,
             "DATABASE_URL": self.database_url,
+            "DATABASE_APP_URL": self.app_url,
             "GOALS_HOME": str(self.home),
             "GOALS_CHAT": "scripted",
             "GOALS_EMBEDDINGS": "scripted",
@@ -124,7 +127,7 @@ class Killable:
             {
                 "Content-Type": "application/json",
                 "Authorization": f"Bearer {self.token}",
-                **({"Idempotency-Key": key} if key else {}),
+                "Idempotency-Key": key or uuid.uuid4().hex,
             },
             method=method,
         )
@@ -143,9 +146,9 @@ def http_gone() -> type[Exception]:
 
 
 @contextmanager
-def serving(database_url: str, home: Path, failpoint: str) -> Iterator[Killable]:
+def serving(database_url: str, app_url: str, home: Path, failpoint: str) -> Iterator[Killable]:
     """Yield a server that dies at the point, with a learner signed in."""
-    server = Killable(database_url, home, failpoint)
+    server = Killable(database_url, app_url, home, failpoint)
     server.token = server.goals("token", "--user", "ana").splitlines()[-1]
     server.start()
     try:
@@ -156,10 +159,10 @@ def serving(database_url: str, home: Path, failpoint: str) -> Iterator[Killable]
 
 @pytest.mark.parametrize("failpoint", list(cases()))
 def test_a_server_killed_there_leaves_one_run_and_doubles_nothing(
-    failpoint: Failpoint, database_url: str, tmp_path: Path
+    failpoint: Failpoint, database_url: str, app_url: str, tmp_path: Path
 ) -> None:
     key = str(uuid4())
-    with serving(database_url, tmp_path, failpoint) as server:
+    with serving(database_url, app_url, tmp_path, failpoint) as server:
         status, run = server.call("POST", "/v1/runs", MESSAGE, key=key)
         assert status == 202, run
         proposed = ended(server, run["id"])
@@ -184,14 +187,29 @@ def test_a_server_killed_there_leaves_one_run_and_doubles_nothing(
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize("failpoint", ["request.before_commit", "request.committed"])
+def test_a_write_whose_server_is_killed_is_done_once_and_answered(
+    failpoint: Failpoint, database_url: str, app_url: str, tmp_path: Path
+) -> None:
+    with serving(database_url, app_url, tmp_path, failpoint) as server:
+        status, goal = server.call("POST", "/v1/goals", {"title": "Probar"}, key="k1")
+        again = server.call("POST", "/v1/goals", {"title": "Probar"}, key="k1")
+
+        assert (server.deaths, status, again) == (1, 201, (201, goal))
+
+    counted = counts(database_url)
+    assert (counted["goals"], counted["goal.created"]) == (1, 1)
+
+
+@pytest.mark.faults
 @pytest.mark.parametrize(
     "failpoint", ["agent.break_down_goal", "agent.break_down_goal.done", "agent.change_status"]
 )
 def test_a_plan_or_status_whose_server_is_killed_is_written_once(
-    failpoint: Failpoint, database_url: str, tmp_path: Path
+    failpoint: Failpoint, database_url: str, app_url: str, tmp_path: Path
 ) -> None:
     key = str(uuid4())
-    with serving(database_url, tmp_path, failpoint) as server:
+    with serving(database_url, app_url, tmp_path, failpoint) as server:
         goal = server.call("POST", "/v1/goals", {"title": "Probar", "criteria": ["a", "b"]})[1]
         wish = "está terminada" if failpoint == "agent.change_status" else "divídela en tareas"
         message = {"message": f"La meta {goal['id']} {wish}"}
@@ -214,10 +232,10 @@ def test_a_plan_or_status_whose_server_is_killed_is_written_once(
     "failpoint", ["agent.validate_code", "agent.validate_code.done", "agent.persist.done"]
 )
 def test_a_verdict_whose_server_is_killed_is_given_once(
-    failpoint: Failpoint, database_url: str, tmp_path: Path
+    failpoint: Failpoint, database_url: str, app_url: str, tmp_path: Path
 ) -> None:
     code = {"file_path": "f.py", "programming_language": "python", "code": "def f(n): return n\n"}
-    with serving(database_url, tmp_path, failpoint) as server:
+    with serving(database_url, app_url, tmp_path, failpoint) as server:
         task = server.call("POST", "/v1/tasks", {"title": "f", "description": "f(1) == 1"})[1]
         path = f"/v1/tasks/{task['id']}/validate"
         status, verdict = server.call("POST", path, code, key=str(uuid4()))

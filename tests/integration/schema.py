@@ -184,6 +184,7 @@ OUR_COLUMNS: Final[dict[str, Table]] = {
         "role": "character varying(20) not null",
         "content": "text not null",
         "created_at": _CREATED,
+        "user_id": _ID,
     },
     "runs": {
         "id": _ID,
@@ -207,6 +208,7 @@ OUR_COLUMNS: Final[dict[str, Table]] = {
         "type": "character varying(40) not null",
         "data": "json not null",
         "created_at": _CREATED,
+        "user_id": _ID,
     },
     "interrupts": {
         "id": _ID,
@@ -248,6 +250,18 @@ OUR_COLUMNS: Final[dict[str, Table]] = {
         "used_tokens": "bigint not null default 0",
         "reserved_calls": "bigint not null default 0",
         "calls": "bigint not null default 0",
+    },
+    "erasures": {
+        "user_id": _ID,
+        "requested_at": _CREATED,
+    },
+    "rate_windows": {
+        "key": "bytea not null",
+        "seconds": "integer not null",
+        "number": "bigint not null",
+        "previous": "integer not null",
+        "current": "integer not null",
+        "granted": "boolean not null",
     },
 }
 
@@ -303,6 +317,12 @@ CONTRACT_INDEXES: Final[dict[str, Table]] = {
 }
 
 OUR_INDEXES: Final[dict[str, Table]] = {
+    "users": {
+        "idx_users_lower_email": "btree (lower((email)::text))",
+        "idx_users_lower_username": "btree (lower((username)::text))",
+    },
+    "rate_windows": {"rate_windows_pkey": "unique btree (key)"},
+    "erasures": {"erasures_pkey": "unique btree (user_id)"},
     "outbox": {
         "outbox_pkey": "unique btree (event_id)",
         "idx_outbox_unpublished": "btree (event_id) WHERE (published_at IS NULL)",

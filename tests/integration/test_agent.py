@@ -45,6 +45,9 @@ async def test_a_finished_run_is_checkpointed_in_postgresql(scripted: Service) -
     ana = await scripted.sign_in("ana")
 
     await ana.client.post("/v1/goals/suggest", json=WISH)
+    assert scripted.services.agent is not None
+    saver: Any = scripted.services.agent.graph.checkpointer
+    await saver.asettle()
 
     assert await scripted.count("select count(distinct thread_id) from checkpoints") == 1
 
@@ -56,11 +59,15 @@ async def test_the_same_key_gives_the_same_answer_and_writes_once(scripted: Serv
     first = await ana.client.post("/v1/goals/suggest", json=WISH, headers=key)
     second = await ana.client.post("/v1/goals/suggest", json=WISH, headers=key)
 
-    assert second.json() == first.json()
+    assert (second.status_code, second.content) == (first.status_code, first.content)
+    assert "idempotency-replayed" not in first.headers
+    assert second.headers["idempotency-replayed"] == "true"
     assert await scripted.count("select count(*) from goals") == 2
 
 
-async def test_the_same_key_at_the_same_time_writes_once(scripted: Service) -> None:
+async def test_the_same_key_while_the_first_request_runs_is_refused_and_then_answered(
+    scripted: Service,
+) -> None:
     ana = await scripted.sign_in("ana")
     key = {"Idempotency-Key": "k1"}
 
@@ -68,8 +75,30 @@ async def test_the_same_key_at_the_same_time_writes_once(scripted: Service) -> N
         *(ana.client.post("/v1/goals/suggest", json=WISH, headers=key) for _ in range(5))
     )
 
-    assert {answer.status_code for answer in answers} == {201}
-    assert all(answer.json() == answers[0].json() for answer in answers)
+    [first] = [answer for answer in answers if answer.status_code == 201]
+    others = [answer.json()["code"] for answer in answers if answer is not first]
+    assert others == ["IDEMPOTENCY_IN_PROGRESS"] * 4
+    again = await ana.client.post("/v1/goals/suggest", json=WISH, headers=key)
+    assert again.content == first.content
+    assert await scripted.count("select count(*) from goals") == 2
+
+
+async def test_a_proposal_is_repeated_as_it_was_whatever_was_decided(scripted: Service) -> None:
+    ana = await scripted.sign_in("ana")
+    key, path = {"Idempotency-Key": "k1"}, "/v1/goals/suggest?review=true"
+    first = await ana.client.post(path, json=WISH, headers=key)
+    question = f"/v1/interrupts/{first.json()['interrupt_id']}"
+    decided = await ana.client.post(question, json={"rest": "accept"}, headers=key)
+    again = await ana.client.post(question, json={"rest": "accept"}, headers=key)
+
+    repeated = await ana.client.post(path, json=WISH, headers=key)
+    other = await ana.client.post(path, json={"count": 1}, headers=key)
+
+    assert (repeated.status_code, repeated.content) == (200, first.content)
+    assert repeated.headers["idempotency-replayed"] == "true"
+    assert other.json()["code"] == "IDEMPOTENCY_MISMATCH"
+    assert (decided.status_code, again.json()) == (200, decided.json())
+    assert again.headers["idempotency-replayed"] == "true"
     assert await scripted.count("select count(*) from goals") == 2
 
 

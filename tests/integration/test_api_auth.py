@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import httpx2
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy import text
@@ -14,13 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.app import create_app
 from api.auth import make_token
 from api.bootstrap import Services
+from api.jwks import KeySet
 from api.limits import JsonRoute
 from db.engine import make_engine, make_sessions
 from tests.database import connect
+from tests.issuers import AUDIENCE, EC_KEY, ISSUER, jwk, open_issuer, sign
 from tests.service import JWT, Learner, Service
 from tools.context import ToolContext
 
-OPEN = {"check_alive", "check_ready", "read_metrics"}
+OPEN = {"check_alive", "check_ready", "read_metrics", "register_user", "create_token"}
 
 
 def _requests() -> Iterator[tuple[str, str]]:
@@ -42,6 +45,12 @@ def _requests() -> Iterator[tuple[str, str]]:
     yield "GET", "/v1/dismissals"
     yield "DELETE", "/v1/dismissals/x"
     yield "GET", "/v1/usage"
+    yield "GET", "/v1/users/me"
+    yield "PATCH", "/v1/users/me"
+    yield "DELETE", "/v1/users/me"
+    yield "GET", "/v1/users/me/export"
+    yield "GET", "/v1/memory"
+    yield "DELETE", "/v1/memory/x/x"
     yield "GET", "/v1/threads"
     yield "GET", "/v1/threads/x/messages"
     for method in ("GET", "PATCH", "DELETE"):
@@ -89,6 +98,15 @@ def test_no_route_is_missing_from_the_list_above(service: Service) -> None:
     [
         ("Basic YW5hOmFuYQ==", "AUTH_MISSING"),
         ("Bearer", "AUTH_MISSING"),
+        ("Bearer ", "AUTH_MISSING"),
+        ("bearer nonsense", "AUTH_INVALID"),
+        ("BEARER nonsense", "AUTH_INVALID"),
+        ("Token nonsense", "AUTH_MISSING"),
+        ("Bearer\tnonsense", "AUTH_MISSING"),
+        ("Bearer  nonsense", "AUTH_INVALID"),
+        ("Bearer a.b.c d", "AUTH_INVALID"),
+        ("Bearer a.b.c,Bearer a.b.c", "AUTH_INVALID"),
+        ('Bearer "a.b.c"', "AUTH_INVALID"),
         ("Bearer nonsense", "AUTH_INVALID"),
         ("Bearer " + "a" * 60_000, "AUTH_INVALID"),
     ],
@@ -100,6 +118,43 @@ async def test_a_header_without_a_good_token_is_refused(
         response = await client.get("/v1/goals", headers={"Authorization": authorization})
 
     assert (response.status_code, response.json()["code"]) == (401, code)
+
+
+async def test_two_authorization_headers_are_one_too_many(ana: Learner, service: Service) -> None:
+    good = ("Authorization", f"Bearer {ana.token}")
+
+    for other in (good, ("Authorization", "Bearer nonsense"), ("authorization", "Basic eDp5")):
+        async with service.client() as client:
+            answers = [
+                await client.get("/v1/goals", headers=[good, other]),
+                await client.get("/v1/goals", headers=[other, good]),
+            ]
+            alone = await client.get("/v1/goals", headers=[good])
+
+        for answer in answers:
+            assert (answer.status_code, answer.json()["code"]) == (401, "AUTH_INVALID")
+        assert alone.status_code == 200
+
+
+async def test_keys_that_cannot_be_fetched_are_503_and_known_ones_let_in(
+    ana: Learner, service: Service
+) -> None:
+    async with open_issuer(jwk(EC_KEY)) as issuer, httpx2.AsyncClient() as http:
+        now = 0.0
+        keys = KeySet(issuer.url, client=http, issuer=ISSUER, audience=AUDIENCE, clock=lambda: now)
+        services = replace(service.services, jwt=keys)
+        token = sign(EC_KEY, "ES256", sub=ana.id)
+        async with Service(create_app(services), services).client(token) as client:
+            issuer.status = "503 Away"
+            away = await client.get("/v1/goals")
+            issuer.status, now = "200 OK", 30.0
+            back = await client.get("/v1/goals")
+            issuer.status, now = "503 Away", 90.0
+            known = await client.get("/v1/goals")
+
+    assert (away.status_code, away.json()["code"]) == (503, "AUTH_KEYS_UNAVAILABLE")
+    assert int(away.headers["retry-after"]) == 30
+    assert (back.status_code, known.status_code) == (200, 200)
 
 
 async def test_an_expired_token_says_so(ana: Learner, service: Service) -> None:
@@ -115,7 +170,7 @@ async def test_an_expired_token_says_so(ana: Learner, service: Service) -> None:
 async def test_a_token_for_nobody_or_for_a_closed_account_is_invalid(
     ana: Learner, service: Service
 ) -> None:
-    async with service.services.sessions.begin() as session:
+    async with service.services.system.begin() as session:
         await session.execute(text("update users set is_active = false"))
     nobody = make_token(JWT, user_id="usr_nobody", hours=1, now=datetime.now(UTC))
 
@@ -222,7 +277,7 @@ async def test_without_a_database_requests_end_in_503_and_only_readiness_falls(
 async def test_the_service_is_ready_once_the_schema_is_at_head(service: Service) -> None:
     async with service.client() as client:
         ready = await client.get("/readyz")
-        async with service.services.sessions.begin() as session:
+        async with service.services.system.begin() as session:
             await session.execute(text("update alembic_version set version_num = '001'"))
         behind = await client.get("/readyz")
 
@@ -260,4 +315,5 @@ def _token(learner: Learner) -> str:
 
 
 def _with_sessions(services: Services, engine: AsyncEngine) -> Services:
-    return replace(services, sessions=make_sessions(engine))
+    sessions = make_sessions(engine)
+    return replace(services, sessions=sessions, system=sessions)

@@ -1,5 +1,6 @@
 """Input that hurts: every one ends in a 4xx with a code, and nothing is written."""
 
+import gzip
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -230,8 +231,49 @@ async def test_every_operation_documents_its_errors_as_problems_under_a_stable_n
         }
         assert all(response["content"] == problem for response in errors.values())
         if path.startswith("/v1/"):
-            assert {"401", "422", "500", "503"} <= set(errors)
-            assert operation["security"] == [{"HTTPBearer": []}]
+            assert {"401", "422", "429", "500", "503"} <= set(errors)
+            if not path.startswith("/v1/auth/"):
+                assert operation["security"] == [{"HTTPBearer": []}, {"Password": []}]
             assert operation["tags"]
     examples = schema["components"]["schemas"]["GoalIn"]["examples"]
     assert [example["title"].split()[0] for example in examples] == ["Crear", "Build"]
+
+
+async def test_of_50_mb_no_more_is_read_than_the_limit(ana: Learner) -> None:
+    sent = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield b'{"title": "'
+        for _ in range(800):
+            sent += 65_536
+            yield b"x" * 65_536
+        yield b'"}'
+
+    announced = await ana.client.post(
+        "/v1/goals", content=chunks(), headers=JSON | {"content-length": "52428800"}
+    )
+    sent_before, sent = sent, 0
+    chunked = await ana.client.post("/v1/goals", content=chunks(), headers=JSON)
+
+    for response in (announced, chunked):
+        assert (response.status_code, response.json()["code"]) == (413, "TOO_LARGE")
+    assert sent_before <= 65_536
+    assert sent <= 1_048_576 + 65_536
+
+
+async def test_a_compressed_body_is_not_unpacked(ana: Learner, service: Service) -> None:
+    bomb = gzip.compress(b'{"title": "' + b"x" * 20_000_000 + b'"}')
+    small = gzip.compress(b'{"title": "ok"}')
+
+    answers = [
+        await ana.client.post(
+            "/v1/goals", content=body, headers=JSON | {"content-encoding": encoding}
+        )
+        for body in (bomb, small)
+        for encoding in ("gzip", "deflate", "br")
+    ]
+
+    for response in answers:
+        assert (response.status_code, response.json()["code"]) == (422, "TEXT_INVALID")
+    assert await service.count("select count(*) from goals") == 0

@@ -288,7 +288,7 @@ async def test_what_is_written_is_found_by_meaning_soon_also_after_failures(
             raise ConnectionError("refused")
 
     embeddings.fails = fail_at_first
-    filler = Filler(played.services.sessions, played.services.embedder)
+    filler = Filler(played.services.system, played.services.embedder)
 
     async with filling(filler, poll_seconds=0.01), asyncio.timeout(10):
         await eva.make("goals", title="Pronto")

@@ -8,7 +8,7 @@ from agent.nodes.change_status import CHANGE_STATUS
 from agent.review import Decision
 from agent.state import AgentState, Tokens
 from tests.service import Learner, Service
-from tools.errors import InputError, NotFound
+from tools.errors import InputError, NotFound, StateConflict
 
 
 async def run(
@@ -64,6 +64,17 @@ async def test_a_rejected_status_changes_nothing(scripted: Service) -> None:
 
     assert (answer["before"], answer["after"]) == ("pending", "pending")
     assert await ana.event_types() == ["goal.created"]
+
+
+async def test_a_status_that_may_not_follow_is_not_even_proposed(scripted: Service) -> None:
+    ana = await scripted.sign_in("ana")
+    goal = await ana.make("goals", title="Meta")
+    await ana.client.patch(f"/v1/goals/{goal['id']}", json={"status": "cancelled"})
+
+    with pytest.raises(StateConflict):
+        await run(scripted, ana, goal["id"], "completed", decision=Decision("accept"))
+
+    assert (await ana.read(f"/v1/goals/{goal['id']}"))["status"] == "cancelled"
 
 
 async def test_the_user_may_choose_another_status(scripted: Service) -> None:

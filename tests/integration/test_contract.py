@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.contract import Exploration, explore
+from tests.contract import ENDS_A_USER, USERS, Exploration, explore
 
 # Hypothesis writes down what it sent, and warns where that is long.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
@@ -27,13 +27,14 @@ def summary(found: Exploration) -> str:
 
 
 def test_hundreds_of_requests_of_two_users_get_what_is_documented(
-    database_url: str, tmp_path: Path
+    database_url: str, app_url: str, tmp_path: Path
 ) -> None:
     off = {"enabled": False}
 
     found = explore(
         database_url,
-        tmp_path,
+        app_url,
+        folder=tmp_path,
         examples=off,
         coverage=off,
         fuzzing=of(4),
@@ -45,13 +46,34 @@ def test_hundreds_of_requests_of_two_users_get_what_is_documented(
     assert found.followed >= 50, summary(found)
 
 
+def test_who_asks_to_be_forgotten_gets_what_is_documented(
+    database_url: str, app_url: str, tmp_path: Path
+) -> None:
+    off = {"enabled": False}
+
+    found = explore(
+        database_url,
+        app_url,
+        folder=tmp_path,
+        only=ENDS_A_USER,
+        examples=off,
+        coverage={"enabled": True},
+        fuzzing=of(10),
+        stateful=off,
+    )
+
+    assert not found.wrong, "\n\n".join([summary(found), *found.wrong])
+    assert found.succeeded["DELETE /v1/users/me"] in range(1, len(USERS) + 1), summary(found)
+
+
 @pytest.mark.faults
 def test_thousands_of_requests_of_two_users_get_what_is_documented(
-    database_url: str, tmp_path: Path
+    database_url: str, app_url: str, tmp_path: Path
 ) -> None:
     found = explore(
         database_url,
-        tmp_path,
+        app_url,
+        folder=tmp_path,
         examples={"enabled": True},
         coverage={"enabled": True},
         fuzzing=of(20),

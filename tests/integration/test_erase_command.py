@@ -101,7 +101,7 @@ async def test_an_erased_user_is_nowhere_and_another_one_keeps_everything(
     await asyncio.to_thread(flush, outbox, lake)
     await ana.make("goals", title=f"Más {CANARY}", criteria=["Se ve"])
     for learner, about in ((ana, CANARY), (bruno, "Pintar")):
-        await converse(scripted.services.sessions, learner.id, about=about, at=utc_now())
+        await converse(scripted.services.system, learner.id, about=about, at=utc_now())
     await asyncio.to_thread(run_relay, outbox, amqp_url, stop=all_published(outbox))
     waiting = [json.loads(body) for _, body in take_all(channel, LAKE_QUEUE)]
     for message in waiting:

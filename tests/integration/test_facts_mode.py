@@ -61,7 +61,7 @@ async def content_of_tables(service: Service) -> dict[str, Any]:
     tables = "select tablename from pg_tables where schemaname = 'public' order by 1"
     hashed = "select count(*), md5(string_agg(t::text, '|' order by t::text)) from {} as t"
     found = {}
-    async with service.services.sessions() as session:
+    async with service.services.system() as session:
         for (table,) in (await session.execute(text(tables))).all():
             found[table] = (await session.execute(text(hashed.format(table)))).one()
     return found
@@ -169,7 +169,7 @@ async def keep_examples(service: Service, task: dict[str, Any], *, strength: str
         ],
     }
     change = "update tasks set metadata = cast(:meta as jsonb) where id = :id"
-    async with service.services.sessions.begin() as session:
+    async with service.services.system.begin() as session:
         values = {"meta": json.dumps({"proposed_examples": kept}), "id": task["id"]}
         await session.execute(text(change), values)
 

@@ -16,6 +16,7 @@ from db.base import new_id
 from db.engine import Sessions
 from db.garbage import ADVISORY_KEY
 from db.interrupts import Interrupts
+from db.operations import Operations
 from db.run_events import append_events, last_seq
 from db.runs import Runs
 from db.usage import Usage
@@ -151,6 +152,29 @@ async def test_events_of_runs_go_when_the_run_has_been_over_for_long(
     async with sessions() as session:
         assert [await last_seq(session, run_id) for run_id in (old, *kept)] == [0, 2, 2, 2]
         assert await Runs(session, ana).get(old) is not None
+
+
+async def test_answers_to_keys_go_after_a_day_and_the_agents_own_at_their_age(
+    sessions: Sessions, database_url: str
+) -> None:
+    ana = await add_user(sessions, "ana")
+    day = timedelta(days=1)
+    async with sessions.begin() as session:
+        for kind, at in [
+            *[("POST /v1/goals", NOW - day - timedelta(minutes=1)), ("POST /v1/goals", NOW - day)],
+            *[("suggest_goals", NOW - 2 * day), ("suggest_goals", LONG_AGO)],
+        ]:
+            await Operations(session, ana).keep(
+                new_id("opr"), kind=kind, request_hash="h", result={}, at=at
+            )
+
+    counted = await sweep(database_url, dry_run=True)
+    done = await sweep(database_url)
+
+    assert counted == done == Collected(answers=2)
+    async with sessions() as session:
+        left = await session.scalars(text("select kind from operations order by kind"))
+    assert list(left) == ["POST /v1/goals", "suggest_goals"]
 
 
 async def test_reservations_that_stand_for_an_hour_are_given_back(

@@ -95,7 +95,7 @@ class Hung:
 @contextlib.asynccontextmanager
 async def hanging(service: Service) -> AsyncIterator[Hung]:
     """Yield the service with its small pool."""
-    engine = make_engine(service.services.database_url, pool_size=POOL, pool_timeout=PATIENCE)
+    engine = make_engine(service.services.app_url, pool_size=POOL, pool_timeout=PATIENCE)
     gate = Gate()
     try:
         services = replace(service.services, sessions=make_sessions(engine))

@@ -44,7 +44,7 @@ async def eva(played: Service) -> AsyncIterator[Learner]:
 
 
 async def rows(service: Service) -> list[Any]:
-    async with service.services.sessions() as session:
+    async with service.services.system() as session:
         return list((await session.execute(text(ROWS))).all())
 
 
@@ -215,7 +215,7 @@ async def test_the_vector_index_leaves_pending_rows_out(played: Service, eva: Le
     for number in range(20):
         await eva.make("goals", title=f"Pendiente {number}")
 
-    async with played.services.sessions() as session:
+    async with played.services.system() as session:
         await session.execute(text("set local enable_seqscan = off"))
         await session.execute(text("set local enable_sort = off"))
         query = "select content from embeddings order by embedding <=> :query limit 50"

@@ -15,7 +15,7 @@ async def plan(
     ids = {
         name: (await ana.make("tasks", title=name, goal_id=goal["id"]))["id"] for name in depends_on
     }
-    async with service.services.sessions.begin() as session:
+    async with service.services.system.begin() as session:
         for name, needed in depends_on.items():
             await session.execute(
                 text(

@@ -44,9 +44,9 @@ async def told(hub: RunHub, user_id: str, run_id: str, after: int = 0) -> list[A
 async def orphan(service: Service, user_id: str, **more: Any) -> str:
     """Store a run as it stands when its process has died, and return its id."""
     run_id, now = new_id("run"), service.services.now()
-    thread_id = await add_thread(service.services.sessions, user_id, at=now)
+    thread_id = await add_thread(service.services.system, user_id, at=now)
     request = '{"message": "hola", "language": null, "message_id": "m", "thread_id": "%s"}'
-    async with service.services.sessions.begin() as session:
+    async with service.services.system.begin() as session:
         await session.execute(
             text(
                 "insert into runs (id, user_id, thread_id, kind, state, checkpoint_id, request,"
@@ -64,8 +64,8 @@ async def orphan(service: Service, user_id: str, **more: Any) -> str:
         for seq in range(1, more.get("attempts", 0) + 1):
             await session.execute(
                 text(
-                    "insert into run_events (run_id, seq, type, data) values"
-                    " (:id, :seq, 'run_started', '{}')"
+                    "insert into run_events (run_id, user_id, seq, type, data)"
+                    " select id, user_id, :seq, 'run_started', '{}' from runs where id = :id"
                 ),
                 {"id": run_id, "seq": seq},
             )
@@ -147,7 +147,7 @@ async def test_events_that_are_gone_are_announced(service: Service) -> None:
     async with hub_of(service, HELLO) as hub:
         begun = await hub.talk(ana.id, message="hola")
         whole = await told(hub, ana.id, begun.run.id)
-        async with service.services.sessions.begin() as session:
+        async with service.services.system.begin() as session:
             await session.execute(text("delete from run_events where seq between 2 and 4"))
 
         rest = await told(hub, ana.id, begun.run.id, after=1)
@@ -177,7 +177,7 @@ async def test_an_erased_user_takes_no_other_run_along(service: Service) -> None
         runs = [await hub.talk(user.id, message="hola") for user in (ana, bruno)]
         following = asyncio.create_task(told(hub, bruno.id, runs[1].run.id))
         await held.begun.wait()
-        async with service.services.sessions.begin() as session:
+        async with service.services.system.begin() as session:
             await session.execute(text("delete from users where id = :id"), {"id": ana.id})
 
         assert held.wait is not None

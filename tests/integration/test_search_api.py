@@ -112,7 +112,7 @@ async def test_a_filter_narrows(
 async def test_since_is_inclusive_and_until_is_not(
     service: Service, ana: Learner, shelf: Shelf
 ) -> None:
-    async with service.services.sessions.begin() as session:
+    async with service.services.system.begin() as session:
         for table, name, day in (("goals", "goal one", 1), ("tasks", "task one", 2)):
             await session.execute(
                 text(f"update {table} set created_at = make_date(2020, 5, {day}) where id = :id"),
@@ -172,7 +172,7 @@ async def test_without_the_embedding_model_words_are_searched_and_the_answer_say
 async def test_what_waits_for_its_vector_is_found_by_its_words(
     service: Service, ana: Learner
 ) -> None:
-    async with service.services.sessions.begin() as session:
+    async with service.services.system.begin() as session:
         await insert_rows(session, ana.id, [Row("gol_1", axis(0), "Índices parciales")], model="")
 
     [hit] = await search(ana, q="indices parciales")
@@ -271,7 +271,7 @@ async def test_no_text_at_all_breaks_the_search(ana: Learner, words: str) -> Non
 async def test_whatever_is_stored_can_be_searched_beside(
     service: Service, ana: Learner, words: str
 ) -> None:
-    async with service.services.sessions.begin() as session:
+    async with service.services.system.begin() as session:
         await session.execute(text("delete from embeddings"))
         await insert_rows(session, ana.id, [Row("gol_1", axis(1), words)], model="other")
 

@@ -14,7 +14,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 async def test_an_account_is_made_once_with_its_event(service: Service) -> None:
-    sessions = service.services.sessions
+    sessions = service.services.system
     meta = {"preferences": {"language": "es"}}
 
     async with sessions.begin() as session:
@@ -34,7 +34,7 @@ async def test_an_account_is_made_once_with_its_event(service: Service) -> None:
 
 async def test_two_who_make_the_same_account_at_once_get_the_same(service: Service) -> None:
     async def make() -> str:
-        async with service.services.sessions.begin() as session:
+        async with service.services.system.begin() as session:
             user = await get_or_create_user(session, username="eva", now=NOW, source="cli")
         return user.id
 

@@ -24,13 +24,16 @@ Goals = Callable[..., Result]
 
 
 @pytest.fixture
-def goals(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Goals:
+def goals(
+    database_url: str, app_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Goals:
     """Return the program in an empty folder, with scripted models, and ana's task `tsk_1`."""
     for name in os.environ:
         if name.startswith(("GOALS_", "OPENAI_", "DATABASE_", "AMQP_")):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("DATABASE_APP_URL", app_url)
     monkeypatch.setenv("GOALS_JWT_SECRET", "a secret of tests, 32 bytes long")
     monkeypatch.setenv("GOALS_CHAT", "scripted")
     monkeypatch.setenv("GOALS_EMBEDDINGS", "scripted")

@@ -84,7 +84,7 @@ def test_the_example_of_the_settings_names_each_of_them() -> None:
     known = {field.alias for field in Settings.model_fields.values()}
     named = set(re.findall(r"^([A-Z_]+)=", EXAMPLE, re.MULTILINE))
 
-    assert named == known | {"POSTGRES_PASSWORD", "RABBITMQ_PASSWORD"}
+    assert named == known | {"POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "RABBITMQ_PASSWORD"}
 
 
 def test_the_example_of_the_settings_gives_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:

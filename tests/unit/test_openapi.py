@@ -43,7 +43,16 @@ def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
 
 
 def test_an_operations_id_is_its_functions_name_and_no_others(document: dict[str, Any]) -> None:
-    services = Services(Settings(_env_file=None), "postgresql+psycopg://", NOTHING, NOTHING, JWT)
+    url = "postgresql+psycopg://"
+    services = Services(
+        settings=Settings(_env_file=None),
+        database_url=url,
+        app_url=url,
+        sessions=NOTHING,
+        system=NOTHING,
+        embedder=NOTHING,
+        jwt=JWT,
+    )
     served = iter_route_contexts(create_app(services).routes)
     functions = {
         route.endpoint.__name__

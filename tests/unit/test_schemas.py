@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from api.limits import MAX_DEPTH, parse_json
 from db.keyset import Position
-from tools.courses import merge_patch
 from tools.criteria import read_criteria, write_criteria
 from tools.cursors import decode_cursor, encode_cursor
 from tools.errors import InputError
+from tools.metadata import merge_patch
 from tools.schemas import CourseIn, GoalIn, GoalPatch, SnapshotIn, TaskIn, TaskPatch, UserOut
 from tools.texts import TEXT_ERRORS, is_storable
 
