@@ -20,8 +20,8 @@ serve: $(READY) ## Start the API on 127.0.0.1:8000
 test: $(READY) ## Run all tests but the slow ones below
 	@$(BIN)/pytest -n 3 --dist loadfile
 
-test-faults: $(READY) ## Kill, stop and starve all that carries events (15 minutes)
-	@$(BIN)/pytest tests/faults -m "not local_model"
+test-faults: $(READY) ## Kill, stop and starve all that carries events (20 minutes)
+	@$(BIN)/pytest -m faults
 
 test-clients: $(READY) ## Let real and generated clients talk with the service (needs node and npm)
 	@command -v npm >/dev/null || { echo "npm was not found: install Node.js 22 (20 works too)" >&2; exit 1; }

@@ -50,7 +50,7 @@ def test_a_user_of_two_servers_gets_the_limit_once(
         for name in ("ana", "bruno")
     )
     with ExitStack() as stack:
-        servers = [stack.enter_context(program.serve(**environment)) for _ in range(2)]
+        servers = [stack.enter_context(program.serve(workers=1, **environment)) for _ in range(2)]
         urls = [server.url for server in servers]
 
         began = time.monotonic()

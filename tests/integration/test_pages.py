@@ -133,6 +133,7 @@ def test_a_month_that_is_rebuilt_has_the_rows_and_groups_that_it_had(
     assert pq.read_metadata(path).num_row_groups == 1
 
 
+@pytest.mark.faults
 def test_hundreds_of_megabytes_pass_through_bounded_memory(
     database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
