@@ -181,13 +181,24 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """Return the methods of the path, of all its routes; the router names only the first one's."""
+    """Return the methods of the path, of all its routes; the router names only the first one's.
+
+    `/goals/suggest` is a path of its own and not the goal of that name.
+    """
     routes = list(iter_route_contexts(request.app.routes))
-    matched = (route.path for route in routes if route.matches(request.scope)[0] is not Match.NONE)
-    path = next(matched, None)
+    matched = [
+        route.path
+        for route in routes
+        if route.path is not None and route.matches(request.scope)[0] is not Match.NONE
+    ]
+    path = min(matched, key=_parameters_in, default=None)
     return sorted(
         {method for route in routes if route.path == path for method in route.methods or ()}
     )
+
+
+def _parameters_in(path: str) -> int:
+    return path.count("{")
 
 
 async def _on_database(_request: Request, error: Exception) -> Response:

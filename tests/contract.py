@@ -40,6 +40,7 @@ CHECKS: Final[dict[str, Any]] = {
     },
 }
 """The other checks of schemathesis are all on."""
+MAX_SHOWN: Final = 1_000
 ENDS_A_USER: Final = "forget_me"
 """The operation after which a token is worth nothing."""
 NAMING: Final = ("_id", "fingerprint")
@@ -171,7 +172,9 @@ def _take(event: Any, found: Exploration) -> None:
             failed = check.failure_info
             if failed is None or _is_another_thing(recorder, case_id, check.name):
                 continue
-            found.wrong.append(f"{check.name}: {failed.failure}\n{failed.code_sample}")
+            answer = recorder.interactions[case_id].response
+            said = b"" if answer is None else answer.content[:MAX_SHOWN]
+            found.wrong.append(f"{check.name}: {failed.failure}\n{failed.code_sample}\n{said!r}")
 
 
 def _is_another_thing(recorder: Any, case_id: str, check: str) -> bool:

@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from db import outbox
 from db.base import new_id
 from db.events import UserCreated, UserUpdated
 from db.models import User
-from db.users import Users
+from db.users import Users, is_active
 from tools.context import ToolContext
 from tools.errors import Conflict, NotFound
 from tools.metadata import merge_patch, require_small
@@ -39,9 +39,9 @@ async def preferred_language(session: AsyncSession, user_id: str) -> Literal["es
     return chosen_language(metadata)
 
 
-async def is_active_user(session: AsyncSession, user_id: str) -> bool:
+async def is_active_user(sessions: async_sessionmaker[AsyncSession], user_id: str) -> bool:
     """Tell whether there is such an account and it may be used."""
-    return await Users(session).is_active(user_id)
+    return await is_active(sessions, user_id)
 
 
 async def get_or_create_user(
