@@ -23,9 +23,11 @@ test: $(READY) ## Run all tests but the slow ones below
 test-faults: $(READY) ## Kill, stop and starve all that carries events (20 minutes)
 	@$(BIN)/pytest -m faults
 
-test-clients: $(READY) ## Let real chat clients talk with the service (needs node and npm)
+test-clients: $(READY) ## Let real and generated clients talk with the service (needs node and npm)
 	@command -v npm >/dev/null || { echo "npm was not found: install Node.js 22 (20 works too)" >&2; exit 1; }
 	@npm ci --prefix tests/clients --no-audit --no-fund --loglevel=error
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/clients
+	@$(BIN)/uv pip install --quiet --python .venv/clients/bin/python --require-hashes -r tests/clients/requirements.lock
 	@$(BIN)/pytest tests/clients tests/integration/test_chat_openai.py
 
 test-local: $(READY) ## Run the tests of the real local model
@@ -51,6 +53,7 @@ LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 
 lock: $(READY) ## Write the lock files again (UPGRADE=--upgrade for newer versions)
 	$(BIN)/$(LOCK) --output-file requirements.lock
 	$(BIN)/$(LOCK) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(BIN)/$(LOCK:pyproject.toml=tests/clients/requirements.in) --output-file tests/clients/requirements.lock
 
 clean: ## Remove .venv and all caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -148,7 +148,7 @@ def _tasks(given: dict[str, Any]) -> dict[str, Any]:
             {
                 "key": f"t{number}",
                 "title": say["task"].format(number=number, text=text)[:100],
-                "description": f"{given['goal']}: {text}"[:400],
+                "description": _in_words(f"{given['goal']}: {text}"[:400], say["works"]),
                 "task_type": "code",
                 "serves": [number] if number <= len(criteria) else [],
                 "acceptance": [say["criterion"].format(text=text)[:160], say["works"]],
@@ -162,6 +162,11 @@ def _tasks(given: dict[str, Any]) -> dict[str, Any]:
             for number, text in enumerate(texts[:MOST_TASKS], start=1)
         ]
     }
+
+
+def _in_words(text: str, otherwise: str) -> str:
+    """Return `text`, or `otherwise` where nothing in it is a letter or a digit."""
+    return text if any(character.isalnum() for character in text) else otherwise
 
 
 def _review(given: dict[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class CodeIn(_In):
     file_path: FilePath
     programming_language: Language
     code: Annotated[Code, Field(min_length=1)]
-    document_version: Annotated[int, Field(ge=0, lt=2**53)] | None = None
+    document_version: Annotated[int, Field(strict=True, ge=0, lt=2**53)] | None = None
     language: ReplyLanguage = None
     mode: Mode = "full"
     hint: Annotated[
@@ -235,7 +235,7 @@ class CriterionOut(BaseModel):
     basis: str
 
 
-class RunOut(BaseModel):
+class ProgramRunOut(BaseModel):
     """An example that was executed, or why it was not."""
 
     expression: str
@@ -303,7 +303,7 @@ class ReviewOut(_AgentOut):
     passed: bool | None
     score: float | None
     evidence: str
-    runs: list[RunOut]
+    runs: list[ProgramRunOut]
     criteria: list[CriterionOut]
     issues: list[Issue]
     hidden_findings: int = Field(description="Left out: refuted, unverified, or about no line")

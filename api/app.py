@@ -54,6 +54,8 @@ def create_app(services: Services) -> FastAPI:
         title="AI Goals Tracker: agent service",
         version=VERSION,
         description=DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        servers=[{"url": "/", "description": "Where this document comes from"}],
         # FastAPI's own spans have the query string, its log records what did not validate.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )

@@ -86,13 +86,17 @@ def bench_api(
         int, typer.Option(min=16, max=10_000, help="Requests of a round, 16 at once")
     ] = 320,
     streams: Annotated[int, typer.Option(min=1, max=2_000, help="Streams open at once")] = 500,
+    crud: Annotated[
+        int, typer.Option(min=64, max=10_000, help="Reads and writes of a kind and round")
+    ] = 256,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")] = False,
     only: Annotated[str | None, typer.Option(help="Sections, separated by commas")] = None,
 ) -> None:
     """Measure what a request of the agent adds to its model, beside a bare graph.
 
-    Sections: suggest, validate, throughput, stream, streams, imports. The model is a stub that
-    answers at once; PostgreSQL is temporary. Nothing of yours is read or changed.
+    Sections: suggest, validate, throughput, stream, streams, crud (plain reads and writes beside a
+    bare route), imports. The model is a stub that answers at once; PostgreSQL is temporary. Nothing
+    of yours is read or changed.
     """
     from api.agent_bench.command import run_api
     from api.agent_bench.plan import SECTIONS, Plan
@@ -102,5 +106,12 @@ def bench_api(
         sections = read_sections(only, SECTIONS)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--only") from error
-    plan = Plan(rounds=rounds, requests=requests, burst=burst, streams=streams, sections=sections)
+    plan = Plan(
+        rounds=rounds,
+        requests=requests,
+        burst=burst,
+        streams=streams,
+        crud=crud,
+        sections=sections,
+    )
     run_api(plan, as_json=as_json)

@@ -62,6 +62,23 @@ def serve_worker(number: int, listener: int, line: int) -> None:
 
 
 @app.command()
+def openapi(
+    output: Annotated[Path | None, typer.Option(help="File to write instead of printing")] = None,
+) -> None:
+    """Print the OpenAPI document, for linters and generators of clients."""
+    import json
+
+    from api.openapi import openapi_document
+    from api.settings import Settings
+
+    text = json.dumps(openapi_document(Settings()), ensure_ascii=False, indent=2) + "\n"
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
+@app.command()
 def worker() -> None:
     """Carry events from the outbox to Parquet, and give new texts their vectors."""
     from api.settings import Settings

@@ -13,7 +13,6 @@ from api.limits import JsonRoute
 from api.problems import problems
 from api.rate_headers import count_request
 from db.failpoints import hit
-from db.tenancy import bind_tenant
 from tools.context import ToolContext
 from tools.logs import bind_log
 from tools.texts import Id
@@ -56,7 +55,7 @@ async def find_user(request: Request, token: Annotated[str, Security(bearer)]) -
     """Return the id of the user that the token speaks for; it must exist and be active.
 
     In this order: who signed the token and for whom, how much that user has asked for lately, and
-    whether they may use the service at this moment. That check has its own short transaction: no
+    whether they may use the service at this moment. That check is one statement by itself: no
     connection is held when the route begins.
     """
     services = find_services(request)
@@ -65,10 +64,8 @@ async def find_user(request: Request, token: Annotated[str, Security(bearer)]) -
     if services.tenancy is not None:
         await services.tenancy.require()
     await count_request(request, services.rates, name="requests", who=user_id)
-    async with services.sessions.begin() as session:
-        bind_tenant(session, user_id)
-        if not await may_ask(session, services.directory, user_id):
-            raise refusal()
+    if not await may_ask(services.sessions, services.directory, user_id):
+        raise refusal()
     bind_log(user_id=user_id)
     return user_id
 

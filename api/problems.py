@@ -10,10 +10,12 @@ import psycopg_pool
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import Match
 
 from tools.errors import AuthError, Conflict, DatabaseUnavailable, GoalsError, InputError, NotFound
 from tools.texts import TEXT_ERRORS
@@ -66,6 +68,12 @@ CODES: Final[Mapping[int, str]] = {
     ),
     504: "LLM_TIMEOUT",
 }
+HEADERS: Final[Mapping[int, tuple[str, str]]] = {
+    401: ("WWW-Authenticate", "Bearer, and what is wrong with the token"),
+    429: ("Retry-After", "Seconds to wait"),
+    503: ("Retry-After", "Seconds to wait"),
+}
+"""What comes with each such answer, and is promised in OpenAPI."""
 
 
 def problems(*statuses: int, codes: Mapping[int, str] | None = None) -> dict[int | str, Any]:
@@ -75,9 +83,18 @@ def problems(*statuses: int, codes: Mapping[int, str] | None = None) -> dict[int
         status: {
             "description": described[status],
             "content": {MEDIA_TYPE: {"schema": SCHEMA}},
+            **_header_of(status),
         }
         for status in statuses
     }
+
+
+def _header_of(status: int) -> dict[str, Any]:
+    if status not in HEADERS:
+        return {}
+    name, what = HEADERS[status]
+    described = {"description": what, "required": True, "schema": {"type": "string"}}
+    return {"headers": {name: described}}
 
 
 def problem_response(
@@ -152,12 +169,36 @@ def _field_problem(item: dict[str, Any]) -> FieldProblem:
     return FieldProblem(location=location, field=field, detail=item["msg"])
 
 
-async def _on_http(_request: Request, error: Exception) -> Response:
+async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException | StarletteHTTPException)
     status = HTTPStatus(error.status_code)
     code = ROUTER_CODES.get(status, status.name)
-    own = GoalsError(status.description or status.phrase, code=code, status=status)
-    return problem_response(own, headers=error.headers)
+    own = GoalsError(status.description or status.phrase, code=code, status=status.value)
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return problem_response(own, headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return the methods of the path, of all its routes; the router names only the first one's.
+
+    `/goals/suggest` is a path of its own and not the goal of that name.
+    """
+    routes = list(iter_route_contexts(request.app.routes))
+    matched = [
+        route.path
+        for route in routes
+        if route.path is not None and route.matches(request.scope)[0] is not Match.NONE
+    ]
+    path = min(matched, key=_parameters_in, default=None)
+    return sorted(
+        {method for route in routes if route.path == path for method in route.methods or ()}
+    )
+
+
+def _parameters_in(path: str) -> int:
+    return path.count("{")
 
 
 async def _on_database(_request: Request, error: Exception) -> Response:
@@ -208,6 +249,7 @@ def _document(app: FastAPI) -> None:
         schemas.pop("ValidationError", None)
         for path in schema["paths"].values():
             for operation in path.values():
+                operation.setdefault("security", [])  # said, not left out: it is for everybody
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
                     operation["responses"]["422"] = problems(422)[422]
         app.openapi_schema = schema

@@ -23,7 +23,7 @@ from psycopg.rows import TupleRow
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, SessionTransaction
 
 from db.outbox import RecordingSession
@@ -65,6 +65,22 @@ async def read(session: AsyncSession, statement: Statement, values: Mapping[str,
     if reads is None:
         return await execute(session, statement, values)
     return await reads.read(statement, parameters, tenant=tenant_of(session))
+
+
+async def read_alone(
+    sessions: async_sessionmaker[AsyncSession],
+    statement: Statement,
+    values: Mapping[str, Any],
+    *,
+    tenant: str,
+) -> Rows:
+    """Return the rows of `statement`, which only reads, as `tenant`, without opening a session.
+
+    `sessions` are as `db.engine.make_sessions` makes them. Raises as `read` does.
+    """
+    reads: Reads = sessions.kw["info"][READS]
+    parameters = [values[name] for name in statement.names]
+    return await reads.read(statement, parameters, tenant=tenant)
 
 
 async def write(session: AsyncSession, statement: Statement, values: Mapping[str, Any]) -> Rows:

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from db.models import User
-from db.reads import make_statement, read
+from db.reads import make_statement, read, read_alone
 
 _IS_ACTIVE: Final = make_statement("select is_active from users where id = :user_id")
 _IS_TAKEN: Final = make_statement("""
@@ -31,6 +31,15 @@ class Credentials:
     user_id: str
     hashed_password: str = field(repr=False)
     is_active: bool
+
+
+async def is_active(sessions: async_sessionmaker[AsyncSession], user_id: str) -> bool:
+    """Tell whether there is such an account and it may be used; a statement without a session.
+
+    It comes before every request, and a session would cost half as much as the statement.
+    """
+    rows = await read_alone(sessions, _IS_ACTIVE, {"user_id": user_id}, tenant=user_id)
+    return rows == [(True,)]
 
 
 class Users:
@@ -78,10 +87,6 @@ class Users:
             .returning(User.id)
         )
         return updated is not None
-
-    async def is_active(self, user_id: str) -> bool:
-        """Tell whether there is such an account and it may be used."""
-        return await read(self._session, _IS_ACTIVE, {"user_id": user_id}) == [(True,)]
 
     async def metadata_of(self, user_id: str) -> dict[str, Any] | None:
         """Return the account's metadata, perhaps empty; None where there is no such account."""

@@ -57,6 +57,12 @@ class Client:
         status, headers = await _read_head(reader)
         return Response(status, headers, b"".join([part async for part in _parts(reader, headers)]))
 
+    async def patch(self, path: str, body: Any, *, token: str | None = None) -> Response:
+        """Send `body` as a change, and return the answer."""
+        reader = await self._send("PATCH", path, body, token=token)
+        status, headers = await _read_head(reader)
+        return Response(status, headers, b"".join([part async for part in _parts(reader, headers)]))
+
     async def get(self, path: str, *, token: str | None = None) -> Response:
         """Return the answer to a GET."""
         reader = await self._send("GET", path, b"", token=token)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from api.agent_bench.plan import AT_ONCE
+from api.agent_bench.plan import AT_ONCE, CONCURRENCIES
 from events.bench.figures import Goal
 
 _SUGGEST: Final = "POST /v1/goals/suggest"
@@ -35,6 +35,24 @@ LABELS: Final[dict[str, tuple[str, str]]] = {
 }
 """What each figure is of, and its unit."""
 
+CRUD: Final[dict[str, str]] = {
+    "get": "GET /v1/goals/{id}",
+    "page": "GET /v1/goals, a page of 20",
+    "post": "POST /v1/goals",
+    "patch": "PATCH /v1/goals/{id}",
+}
+PARTIES: Final[dict[str, str]] = {"ours": "", "bare": "a bare route with the same SQL: "}
+_MEASURES: Final = {"rps": ("", "requests/s"), "p50": (", p50", "ms"), "p95": (", p95", "ms")}
+
+for _kind, _what in CRUD.items():
+    for _party, _says in PARTIES.items():
+        for _at_once in CONCURRENCIES:
+            for _measure, (_of, _unit) in _MEASURES.items():
+                LABELS[f"crud.{_kind}.{_party}.{_at_once}.{_measure}"] = (
+                    f"{_says}{_what}, {_at_once} at once{_of}",
+                    _unit,
+                )
+
 ADDED_MS: Final = 15.0
 FIRST_TOKEN_MS: Final = 4.5
 
@@ -49,5 +67,10 @@ GOALS: Final = (
     Goal(figure="suggest.rps", over="peer.rps", bound=0.5),
     _at_most("first_token.added", FIRST_TOKEN_MS),
     _at_most("streams.lost", 0),
+    *(
+        Goal(figure=f"crud.{kind}.ours.{at}.rps", over=f"crud.{kind}.bare.{at}.rps", bound=0.6)
+        for kind in CRUD
+        for at in CONCURRENCIES
+    ),
     _at_most("imports.app", 0.35, over="imports.everything"),
 )

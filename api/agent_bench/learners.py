@@ -39,14 +39,30 @@ _FORGET: Final = (
     "delete from operations",
     "update tasks set status = 'todo', validation_result = null, completed_at = null",
 )
+PAGE_TITLE: Final = "Leer y comprender un programa ajeno"
+NEW_TITLE: Final = "Escribir una API que valide los datos con pydantic"
+_FILL: Final = """
+insert into goals (id, user_id, title, description, status, priority, progress_percentage,
+                   ai_generated, created_at, updated_at)
+select 'gol_' || md5(u.id || n), u.id, :title, 'Con pruebas para cada error.', 'pending', 'medium',
+       0, false, now() - n * interval '1 minute', now()
+from users u, generate_series(1, 20) n
+"""
+_FORGET_GOALS: Final = (
+    "delete from embeddings where entity_type = 'goal' and entity_id in"
+    " (select id from goals where title = :title)",
+    "delete from goals where title = :title",
+)
 
 
 @dataclass(frozen=True)
 class Learner:
-    """A learner who is signed in, and a task of theirs that has an example."""
+    """A learner who is signed in, a task of theirs that has an example, and one of their goals."""
 
     token: str
     task_id: str
+    user_id: str
+    goal_id: str
 
 
 async def add_learners(database_url: str, jwt: JwtConfig, *, count: int) -> list[Learner]:
@@ -55,6 +71,27 @@ async def add_learners(database_url: str, jwt: JwtConfig, *, count: int) -> list
     try:
         sessions, embedder = make_sessions(engine), make_precomputed_embedder()
         return [await _add(sessions, embedder, jwt, name=f"learner{n}") for n in range(count)]
+    finally:
+        await engine.dispose()
+
+
+async def fill_pages(database_url: str) -> None:
+    """Give each learner a page of goals more."""
+    engine = make_engine(database_url, pool_size=1)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text(_FILL), {"title": PAGE_TITLE})
+    finally:
+        await engine.dispose()
+
+
+async def forget_goals(database_url: str) -> None:
+    """Take back the goals that were made over HTTP."""
+    engine = make_engine(database_url, pool_size=1)
+    try:
+        async with engine.begin() as connection:
+            for statement in _FORGET_GOALS:
+                await connection.execute(text(statement), {"title": NEW_TITLE})
     finally:
         await engine.dispose()
 
@@ -75,12 +112,14 @@ async def _add(sessions: Sessions, embedder: Embedder, jwt: JwtConfig, *, name: 
     async with sessions.begin() as session:
         user = await get_or_create_user(session, username=name, now=now, source="bench")
         tools = ToolContext(session, user.id, embedder, now, "bench")
-        tasks = [await _add_goal(tools, subject) for subject in SUBJECTS]
-    return Learner(make_token(jwt, user_id=user.id, hours=HOURS, now=now), tasks[0])
+        made = [await _add_goal(tools, subject) for subject in SUBJECTS]
+    token = make_token(jwt, user_id=user.id, hours=HOURS, now=now)
+    goal_id, task_id = made[0]
+    return Learner(token, task_id, user.id, goal_id)
 
 
-async def _add_goal(tools: ToolContext, subject: str) -> str:
-    """Make a goal and its task, whose vectors are known before, and return the task's id."""
+async def _add_goal(tools: ToolContext, subject: str) -> tuple[str, str]:
+    """Make a goal and its task, whose vectors are known before, and return their ids."""
     goal = GoalIn(
         title=f"Aprender a trabajar con {subject} en Python",
         description=f"Leer, escribir y probar código que usa {subject}.",
@@ -94,4 +133,4 @@ async def _add_goal(tools: ToolContext, subject: str) -> str:
     await tools.embedder.embed_documents(texts)
     made = await create_goal(tools, goal)
     stored = await create_task(tools, task.model_copy(update={"goal_id": made.id}))
-    return stored.id
+    return made.id, stored.id

@@ -20,11 +20,12 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the three processes listen."""
+    """Where the processes listen; those that no section needs are None."""
 
     service: str
     stub: str
     peer: str | None
+    bare: str | None = None
 
 
 @dataclass

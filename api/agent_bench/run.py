@@ -13,9 +13,16 @@ from typing import Any, Final
 
 from api.agent_bench.children import started
 from api.agent_bench.client import Client
+from api.agent_bench.crud import Party, measure_crud
 from api.agent_bench.goals import LABELS
 from api.agent_bench.imports import IMPORTED, time_import
-from api.agent_bench.learners import Learner, add_learners, forget_answers
+from api.agent_bench.learners import (
+    Learner,
+    add_learners,
+    fill_pages,
+    forget_answers,
+    forget_goals,
+)
 from api.agent_bench.plan import MODEL, Plan, Site
 from api.agent_bench.rounds import (
     Addresses,
@@ -113,7 +120,12 @@ def _open_stage(site: Site, plan: Plan, stack: ExitStack) -> Stage:
         peer_database = stack.enter_context(open_embedded(postgres, database=PEER_DATABASE))
         peer = {**asks_stub, "DATABASE_URL": peer_database}
         peer_url = stack.enter_context(started("api.agent_bench.peer", peer))
-    addresses = Addresses(service=service_url, stub=stub, peer=peer_url)
+    bare_url = None
+    if "crud" in plan.sections:
+        asyncio.run(fill_pages(database_url))
+        bare = {"DATABASE_URL": as_app(database_url)}
+        bare_url = stack.enter_context(started("api.agent_bench.crud_peer", bare))
+    addresses = Addresses(service=service_url, stub=stub, peer=peer_url, bare=bare_url)
     chat_model = asyncio.run(_find_chat_model(service_url, learners[0]))
     return Stage(addresses, database_url, learners, chat_model)
 
@@ -143,6 +155,9 @@ async def _serve_round(stage: Stage, plan: Plan, site: Site, *, number: int) -> 
         figures |= await _one_round(
             stage, plan, parties, requests=plan.requests, burst=plan.burst, number=number
         )
+    if stage.addresses.bare is not None:
+        site.announce(f"{of}: reads and writes")
+        figures |= await _reads_and_writes(stage, plan, stage.addresses.bare, number=number)
     if "streams" in plan.sections and stage.chat_model is not None:
         site.announce(f"{of}: {plan.streams} streams")
         figures |= await measure_streams(
@@ -152,6 +167,17 @@ async def _serve_round(stage: Stage, plan: Plan, site: Site, *, number: int) -> 
             steps=plan.steps,
             model=stage.chat_model,
         )
+    return figures
+
+
+async def _reads_and_writes(stage: Stage, plan: Plan, bare_url: str, *, number: int) -> Figures:
+    """Return what plain reads and writes take, ours first in every other round."""
+    ours = Party("ours", stage.addresses.service, "/v1", is_bare=False)
+    parties = [ours, Party("bare", bare_url, "", is_bare=True)]
+    if number % 2:
+        parties.reverse()
+    figures = await measure_crud(parties, stage.learners, requests=plan.crud)
+    await forget_goals(stage.database_url)
     return figures
 
 

@@ -36,12 +36,32 @@ STREAMS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "Server-sent events", "content": {"text/event-stream": {}}},
     **problems(404, 409, 413, 429, codes=CODES),
 }
+COMPLETIONS: Final[dict[int | str, dict[str, Any]]] = {
+    **STREAMS,
+    200: {
+        "description": "A `chat.completion`; with `stream`, its chunks as server-sent events",
+        "content": {
+            "application/json": {"schema": {"type": "object", "title": "ChatCompletion"}},
+            "text/event-stream": {},
+        },
+    },
+}
+TALK: Final = {
+    "threadId": "my-thread",
+    "runId": "my-run-1",
+    "state": {},
+    "messages": [{"id": "m1", "role": "user", "content": "Quiero aprender async en Python"}],
+    "tools": [],
+    "context": [],
+    "forwardedProps": {},
+}
+_EXAMPLE: Final = {"requestBody": {"content": {"application/json": {"example": TALK}}}}
 
 router = make_router("/v1", tag="chat")
 openai_router = make_router("/v1", tag="chat", route_class=OpenAIRoute)
 
 
-@router.post("/agui", response_class=Response, responses=STREAMS)
+@router.post("/agui", response_class=Response, responses=STREAMS, openapi_extra=_EXAMPLE)
 async def run_agui(body: RunAgentInput, user_id: ModelUser, request: Request) -> Response:
     """Speak AG-UI 1.0: the last user message, or the answer to an interrupt.
 
@@ -59,6 +79,7 @@ async def run_agui(body: RunAgentInput, user_id: ModelUser, request: Request) ->
             message=message,
             run_id=run_id,
             thread_id=thread_id,
+            must_exist=_is_ours(body.thread_id),
             history=history,
             durable=False,
         )
@@ -73,7 +94,7 @@ async def list_models(user_id: CurrentUser) -> dict[str, Any]:
     return models_list(MADE_AT)
 
 
-@openai_router.post("/chat/completions", response_class=Response, responses=STREAMS)
+@openai_router.post("/chat/completions", response_class=Response, responses=COMPLETIONS)
 async def complete_chat(
     body: CompletionIn,
     user_id: ModelUser,
@@ -127,8 +148,9 @@ async def _begin(
             return Begun(run, is_new=False)
     named = (asked.metadata or {}).get("thread_id")
     thread_id: str | None
+    must_exist = False
     if isinstance(named, str) and named:
-        thread_id = _thread_id(user_id, named)
+        thread_id, must_exist = _thread_id(user_id, named), _is_ours(named)
     elif turn.history:
         async with hub.services.open_tools(user_id) as tools:
             thread_id = await find_thread(tools, turn.history)
@@ -140,6 +162,7 @@ async def _begin(
             message=turn.message,
             run_id=run_id,
             thread_id=thread_id,
+            must_exist=must_exist,
             history=turn.history,
             durable=False,
         )
@@ -216,8 +239,12 @@ def _text(content: Any) -> str:
 
 def _thread_id(user_id: str, named: str) -> str:
     """Return our id of a thread: one of ours, or what the client calls by a name of its own."""
-    is_ours = named.startswith("thr_") and len(named) == len("thr_") + 32
-    return named if is_ours else own_thread_id(user_id, named)
+    return named if _is_ours(named) else own_thread_id(user_id, named)
+
+
+def _is_ours(named: str) -> bool:
+    """Tell whether a thread's name has the form of our ids: then it must be there."""
+    return named.startswith("thr_") and len(named) == len("thr_") + 32
 
 
 def _ids(begun: Begun) -> dict[str, str]:

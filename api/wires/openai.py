@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi.sse import format_sse_event
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from agent import stream
 from agent.state import Json
@@ -52,7 +52,7 @@ class StreamOptions(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    include_usage: bool | None = False
+    include_usage: StrictBool | None = False
 
 
 class CompletionIn(BaseModel):
@@ -78,7 +78,7 @@ class CompletionIn(BaseModel):
 
     model: Annotated[Text, Field(max_length=200)] = MODEL
     messages: Annotated[list[MessageIn], Field(min_length=1, max_length=2_000)]
-    stream: bool | None = False
+    stream: StrictBool | None = False
     stream_options: StreamOptions | None = None
     metadata: Json | None = None
     tools: list[Json] | None = None

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 import pytest
@@ -39,7 +39,7 @@ async def ask(urls: list[str], token: str) -> list[tuple[str, int]]:
 def test_a_user_of_two_servers_gets_the_limit_once(
     program: Program, database_url: str, app_url: str
 ) -> None:
-    environment = {
+    environment: dict[str, Any] = {
         "DATABASE_URL": database_url,
         "DATABASE_APP_URL": app_url,
         "GOALS_JWT_SECRET": SECRET,
