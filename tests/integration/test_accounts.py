@@ -165,7 +165,7 @@ async def test_wrong_password_closed_account_no_password_and_nobody_get_the_same
     assert wrong.headers["content-type"] == "application/problem+json"
     for answer in others:
         assert (answer.status_code, answer.content) == (wrong.status_code, wrong.content)
-        assert answer.headers == wrong.headers
+        assert {**answer.headers, "x-request-id": ""} == {**wrong.headers, "x-request-id": ""}
     assert await service.count("select count(*) from events where event_type = 'user.login'") == 0
 
 
