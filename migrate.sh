@@ -7,11 +7,15 @@ usage() {
     cat <<'HELP'
 Usage: ./migrate.sh COMMAND
 
-  upgrade          apply every migration that is missing
+  upgrade          apply every migration that is missing; with --external-users, or where
+                   GOALS_USERS=service, an empty database gets no tables for users and courses
   downgrade        undo the last migration
   current          show the revision of the database
   history          list all revisions
   create "msg"     write the next migration, from what changed in db/models.py
+  externalize      users and courses live in another service: drop the constraints to them, and
+                   keep the two tables as users_local and courses_local, or not: --drop
+  internalize      undo it, if every id that a row refers to is in these tables
   reset [--yes]    DELETE ALL DATA: undo every migration, then apply them again; asks first
   help             show this text
 
@@ -19,17 +23,33 @@ The database is DATABASE_URL (environment or .env), else the embedded PostgreSQL
 HELP
 }
 
-run_alembic() {
-    if [[ -x .venv/bin/alembic ]]; then
-        .venv/bin/alembic "$@"
+run() {
+    local program="$1"
+    if [[ -x .venv/bin/$program ]]; then
+        .venv/bin/"$@"
     elif command -v poetry >/dev/null; then
-        poetry run alembic "$@"
-    elif command -v alembic >/dev/null; then
-        alembic "$@"
+        poetry run "$@"
+    elif command -v "$program" >/dev/null; then
+        "$@"
     else
-        echo "alembic is not installed: run 'poetry install' first" >&2
+        echo "$program is not installed: run 'poetry install' first" >&2
         exit 127
     fi
+}
+
+run_alembic() {
+    run alembic "$@"
+}
+
+upgrade() {
+    case "${1:-}" in
+        "") run_alembic upgrade head ;;
+        --external-users) run_alembic -x users=service upgrade head ;;
+        *)
+            usage >&2
+            exit 2
+            ;;
+    esac
 }
 
 confirm_reset() {
@@ -47,7 +67,8 @@ confirm_reset() {
 }
 
 case "${1:-help}" in
-    upgrade) run_alembic upgrade head ;;
+    upgrade) upgrade "${@:2}" ;;
+    externalize | internalize) run goals "$@" ;;
     downgrade) run_alembic downgrade -1 ;;
     current) run_alembic current ;;
     history) run_alembic history --verbose ;;

@@ -63,6 +63,7 @@ class AgentContext:
     embedder: Embedder
     limits: Limits = Limits()
     budget: Budget | None = None
+    courses_elsewhere: bool = False
     meter: Meter = field(default_factory=Meter)
     start: Start | None = None
 

@@ -1,9 +1,14 @@
 """A course as the agent's state and prompts carry it."""
 
+import contextlib
+
+from agent.context import AgentContext
 from agent.sources import NOTHING
 from agent.state import Json
 from tools.context import ToolContext
 from tools.courses import get_course
+from tools.errors import NotFound, UsersUnavailable
+from tools.goals import get_goal
 
 
 async def load_course(tools: ToolContext, course_id: str | None) -> Json | None:
@@ -18,6 +23,32 @@ async def load_course(tools: ToolContext, course_id: str | None) -> Json | None:
         "progress": row.progress_percentage,
         "technologies": row.metadata.get("technologies") or [],
     }
+
+
+async def load_course_of_goal(tools: ToolContext, course_id: str | None) -> Json | None:
+    """Return the course that a goal belongs to, None where it has none, or one that is gone."""
+    try:
+        return await load_course(tools, course_id)
+    except NotFound:
+        return None
+
+
+async def meet_course(context: AgentContext, request: Json) -> None:
+    """Have the course that a run is about at hand, where courses live elsewhere.
+
+    It is asked for while no connection is held: in a transaction there is only what was asked for
+    before. Whether there is such a course, and its service answered, is told by who needs it.
+    """
+    if not context.courses_elsewhere:
+        return
+    course_id, goal_id = request.get("course_id"), request.get("goal_id")
+    with contextlib.suppress(NotFound, UsersUnavailable):
+        if goal_id is not None:
+            async with context.open_tools() as tools:
+                course_id = (await get_goal(tools, goal_id)).course_id
+        if course_id is not None:
+            async with context.open_tools() as tools:
+                await get_course(tools, course_id)
 
 
 def course_line(course: Json | None) -> str:

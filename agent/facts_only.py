@@ -11,7 +11,7 @@ from agent.state import AgentState, Json, Tokens
 from agent.submissions import with_evidence
 from agent.words import Language, language_of
 from tools.context import OpenTools
-from tools.users import get_user
+from tools.users import preferred_language
 
 WHY_UNJUDGED: Final[Mapping[Language, str]] = {
     "es": "Solo se miraron los hechos y los ejemplos ejecutados.",
@@ -27,9 +27,9 @@ async def check_facts(open_tools: OpenTools, request: Json) -> Json:
     run again. Raises NotFound for a task that is not the user's.
     """
     async with open_tools() as tools:
-        user = await get_user(tools.session, tools.user_id)
+        chosen = await preferred_language(tools)
         subject = await load(tools, request)
-    asked = request.get("language") or user.language
+    asked = request.get("language") or chosen
     language = asked or language_of(query(request, subject))
 
     subject = await with_evidence(request, subject, language)

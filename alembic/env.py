@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from logging.config import fileConfig
 from typing import Any, Final, Literal
 
@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 import db.conversation_models
 import db.models
 import db.rate_windows  # noqa: F401 - all three register the tables in Base.metadata
+from db import external
 from db.base import Base, UTCDateTime, Vector
 from db.engine import CONNECT_TIMEOUT_SECONDS, UTC_OPTIONS, database_url
 
@@ -113,6 +114,49 @@ def _holder(connection: Connection) -> int | None:
     return pid
 
 
+def _users_are_to_be_elsewhere() -> bool:
+    """Tell whether `-x users=service` says so, or GOALS_USERS where the settings count."""
+    given = _argument("users", "")
+    if given or "url" in context.config.attributes:
+        return given == "service"
+
+    from api.settings import Settings
+
+    return Settings().users == "service"
+
+
+def _afterwards() -> Sequence[Callable[[Connection], object]]:
+    """Return what is to be done, each in its own transaction, where the newest revision is reached.
+
+    A database without a user becomes one without the tables for them, where that is asked for.
+    """
+    given: Sequence[Callable[[Connection], object]] = context.config.attributes.get(
+        "afterwards", ()
+    )
+    if given or not _users_are_to_be_elsewhere():
+        return given
+    return [_externalize_empty]
+
+
+def _externalize_empty(connection: Connection) -> None:
+    if not external.externalize_empty(connection):
+        _log.warning(
+            "This database has users of its own: ./migrate.sh externalize takes it further"
+        )
+
+
+def _is_at_head(connection: Connection) -> bool:
+    heads = ScriptDirectory.from_config(context.config).get_heads()
+    return set(MigrationContext.configure(connection).get_current_heads()) == set(heads)
+
+
+def _include_object(thing: Any, name: str | None, kind: str, _is_here: Any, _other: Any) -> bool:
+    """Compare neither the tables of a database without users, nor what leads to them."""
+    if kind == "table":
+        return name not in external.EXTERNAL
+    return kind != "foreign_key_constraint" or not external.is_reference(thing)
+
+
 def _include_name(name: str | None, kind: str, _parents: Any) -> bool:
     """Compare our own tables only, never LangGraph's nor what else lives in the database.
 
@@ -177,12 +221,24 @@ def _migrate_online() -> None:
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             },
         )
-        with engine.connect() as connection:
-            if _changes_the_schema():
+        with engine.connect() as connection, contextlib.ExitStack() as stack:
+            changes = _changes_the_schema()
+            if changes:
                 _wait_for_turn(connection)
-            _configure(connection=connection)
+            with connection.begin():
+                is_external = external.is_external(connection)
+            if is_external:
+                stack.enter_context(external.without_references())
+                _configure(connection=connection, include_object=_include_object)
+            else:
+                _configure(connection=connection)
             with context.begin_transaction():
                 context.run_migrations()
+            connection.rollback()  # what is left of looking for revisions
+            for step in _afterwards() if changes else ():
+                with connection.begin():
+                    if _is_at_head(connection):
+                        step(connection)
 
 
 called_by_us = "url" in context.config.attributes

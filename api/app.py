@@ -27,6 +27,7 @@ from api.routes import (
     search,
     snapshots,
     tasks,
+    their_courses,
     threads,
     usage,
     users,
@@ -63,8 +64,10 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(RateHeaders)
     planning = (agent, chat, runs, threads, usage)
-    features = (goals, tasks, courses, snapshots, dismissals, search, events, memory)
-    accounts = (users, privacy)
+    elsewhere = services.directory.is_elsewhere
+    of_courses = their_courses if elsewhere else courses
+    features = (goals, tasks, of_courses, snapshots, dismissals, search, events, memory)
+    accounts = (privacy,) if elsewhere else (users, privacy)
     for module in (*features, *planning, *accounts, health, metrics):
         app.include_router(module.router)
     app.include_router(chat.openai_router)

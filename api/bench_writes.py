@@ -61,10 +61,13 @@ async def open_writes(database_url: str) -> AsyncIterator[Mapping[str, Write]]:
         clients = make_http_clients(timeout=1.0)
         stack.push_async_callback(clients.aclose)
         jwt = JwtConfig(secret=b"only for this measurement" * 2, issuer="bench", audience="bench")
+        sessions = make_sessions(engine)
         parts: dict[str, Any] = {
             "settings": Settings(_env_file=None),
             "database_url": database_url,
-            "sessions": make_sessions(engine),
+            "app_url": database_url,
+            "sessions": sessions,
+            "system": sessions,
             "embedder": make_embedder(
                 "scripted", model="", api_key=None, base_url=None, clients=clients
             ),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from api.auth import JwtConfig
 from api.checkpoints import open_checkpoints
+from api.directory import open_directory
 from api.settings import Settings
 from api.tenancy import Tenancy, app_url_of, open_tenancy
 from api.tracing import trace_database
@@ -23,6 +24,7 @@ from db.embeddings import KnownVector
 from db.engine import Sessions, database_url, make_engine, make_sessions
 from db.tenancy import bind_tenant
 from tools.context import ToolContext
+from tools.directory import OWN_TABLES, Directory
 from tools.errors import SetupError
 from tools.http import HttpClients, make_http_clients
 from tools.passwords import Passwords
@@ -73,6 +75,7 @@ class Services:
     passwords: Passwords = field(default_factory=Passwords)
     known_vectors: "KnownVectors | None" = None
     tenancy: Tenancy | None = None
+    directory: Directory = OWN_TABLES
     now: Callable[[], datetime] = utc_now
 
     @property
@@ -105,6 +108,7 @@ class Services:
                 now=self.now(),
                 source=source,
                 known=None if self.known_vectors is None else known,
+                directory=self.directory,
             )
         if known and self.known_vectors is not None:
             self.known_vectors.add(partial(self.open_tools, user_id, source), known)
@@ -125,6 +129,7 @@ class Services:
             embedder=self.embedder,
             limits=Limits(call_seconds=self.settings.call_seconds),
             budget=self.budget,
+            courses_elsewhere=self.directory.is_elsewhere,
         )
 
 
@@ -141,12 +146,13 @@ def open_database(settings: Settings) -> Iterator[str]:
             raise SetupError(f"DATABASE_URL: {error}") from error
         return
 
-    from api.migrations import current_revision, head_revision, migrate
+    from api.migrations import current_revision, head_revision
+    from api.users_elsewhere import migrate_for
     from db.embedded import open_embedded
 
     with open_embedded(settings.home / "postgres") as url:
         if current_revision(url) != head_revision():
-            migrate(url)
+            migrate_for(settings, url)
         yield url
 
 
@@ -168,6 +174,7 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
             await stack.enter_async_context(_open_chat(settings, clients)) if with_agent else None
         )
         url = stack.enter_context(open_database(settings))
+        directory = await stack.enter_async_context(open_directory(settings, url))
         app_url = app_url_of(settings, url)
         tenancy = await open_tenancy(url, app_url)
         engine, system = make_engine(app_url), make_engine(url, pool_size=SYSTEM_CONNECTIONS)
@@ -196,6 +203,7 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
             agent=agent,
             rates=_rates_of(settings, sessions),
             known_vectors=known_vectors,
+            directory=directory,
         )
         if agent is not None:
             from api.runs.hub import open_hub

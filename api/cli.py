@@ -10,6 +10,7 @@ import typer
 
 from api.bench_cli import bench
 from api.plugins import Commands
+from api.users_cli import users
 
 app = typer.Typer(
     name="goals",
@@ -25,6 +26,7 @@ index = typer.Typer(help="Look after the vectors that searches go by.", no_args_
 app.add_typer(index, name="index")
 app.add_typer(lake, name="lake")
 app.add_typer(bench, name="bench")
+app.add_typer(users)
 
 
 @app.command()
@@ -177,15 +179,17 @@ def migrate(
 ) -> None:
     """Bring the database to the newest schema."""
     from api.bootstrap import open_database
-    from api.migrations import current_revision, migrate
+    from api.migrations import current_revision
     from api.settings import Settings
+    from api.users_elsewhere import migrate_for
 
-    with open_database(Settings()) as url:
-        migrate(url)
+    settings = Settings()
+    with open_database(settings) as url:
+        migrate_for(settings, url)
         if set_app_password:
             from api.tenancy import give_password
 
-            give_password(Settings(), url)
+            give_password(settings, url)
         typer.echo(f"the database is at revision {current_revision(url)}")
 
 

@@ -16,7 +16,7 @@ from db.failpoints import hit
 from tools.context import ToolContext
 from tools.logs import bind_log
 from tools.texts import Id
-from tools.users import is_active_user
+from tools.users import may_ask
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
@@ -60,10 +60,11 @@ async def find_user(request: Request, token: Annotated[str, Security(bearer)]) -
     """
     services = find_services(request)
     user_id = await services.jwt.identify(token)
+    services.directory.introduce(user_id, token)
     if services.tenancy is not None:
         await services.tenancy.require()
     await count_request(request, services.rates, name="requests", who=user_id)
-    if not user_id or not await is_active_user(services.sessions, user_id):
+    if not await may_ask(services.sessions, services.directory, user_id):
         raise refusal()
     bind_log(user_id=user_id)
     return user_id

@@ -62,6 +62,8 @@ def look(settings: Settings) -> Iterator[Finding]:
             f"{settings.home} readable to all",
             "use an ordinary user, or a GOALS_HOME outside private folders",
         )
+    if settings.users == "service":
+        yield _users(settings)
     yield _broker(settings)
     yield _chat(settings)
     yield _embeddings(settings)
@@ -185,6 +187,35 @@ def _vector(installed: str | None, available: str | None) -> Finding:
             "upgrade it, then `alter extension vector update`",
         )
     return Finding("pgvector", "ok", version)
+
+
+def _users(settings: Settings) -> Finding:
+    import httpx2
+
+    from api.bootstrap import open_database
+    from api.directory import require_place
+
+    try:
+        with open_database(settings) as url:
+            require_place(settings, url)
+        answer = httpx2.get(f"{settings.users_url}/courses", timeout=CONNECT_SECONDS)
+    except SetupError as error:
+        return Finding("users", "fatal", error.detail)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        return Finding(
+            "users",
+            "warning",
+            f"their service does not answer: {type(error).__name__}",
+            "start it or correct GOALS_USERS_URL; `goals users-stub` plays it",
+        )
+    if answer.status_code not in {200, 401, 403}:
+        return Finding(
+            "users",
+            "warning",
+            f"their service answers {answer.status_code} where it should ask for a token",
+            "correct GOALS_USERS_URL: below it are /users/{id} and /courses",
+        )
+    return Finding("users", "ok", "elsewhere, and their service answers")
 
 
 def _broker(settings: Settings) -> Finding:

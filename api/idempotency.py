@@ -5,6 +5,7 @@ and whoever lost the answer on its way asks again. What failed leaves nothing, a
 again.
 """
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Coroutine
@@ -12,11 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import Request, Response
+from pydantic import BaseModel, ValidationError
 
 from api.limits import JsonRoute
 from db.operations import Operations, make_operation_id, request_hash
 from tools.context import ToolContext
-from tools.errors import Conflict, InputError
+from tools.courses import get_course
+from tools.errors import Conflict, InputError, NotFound, UsersUnavailable
+from tools.texts import Id
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
@@ -68,6 +72,7 @@ class Attempt:
             raise InputError("an Idempotency-Key has 1 to 255 visible ASCII characters")
         self.operation_id = make_operation_id(tools.user_id, _KIND, self.key)
         self.request_hash = await _hash(self.request)
+        await _meet_course(self.request, tools)
         operations = Operations(tools.session, tools.user_id)
         if not await operations.take(self.operation_id):
             raise Conflict(IN_PROGRESS, code="IDEMPOTENCY_IN_PROGRESS")
@@ -143,6 +148,22 @@ async def begin_attempt(request: Request, tools: ToolContext) -> None:
     if isinstance(attempt, Attempt):
         attempt.request = request
         await attempt.begin(tools)
+
+
+class _Named(BaseModel):
+    course_id: Id
+
+
+async def _meet_course(request: Request, tools: ToolContext) -> None:
+    """Have the course that the body names at hand, if it lives elsewhere.
+
+    Its service is not asked once the key is held: a transaction has begun then.
+    """
+    if not tools.directory.is_elsewhere:
+        return
+    with contextlib.suppress(ValidationError, NotFound, UsersUnavailable):
+        named = _Named.model_validate_json(await request.body())
+        await get_course(tools, named.course_id)
 
 
 async def _hash(request: Request) -> str:

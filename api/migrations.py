@@ -1,6 +1,7 @@
 """The schema's version: what the database has, what the program needs, and the way there."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -8,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import Connection, NullPool, create_engine
 
 from db.engine import CONNECT_TIMEOUT_SECONDS, database_url
 
@@ -23,16 +24,19 @@ def make_config(url: str | None = None) -> Config:
     return config
 
 
-def migrate(url: str) -> None:
+def migrate(url: str, *, afterwards: Sequence[Callable[[Connection], object]] = ()) -> None:
     """Bring the database at `url` to the newest revision, quietly; wait for who does it already.
 
+    Then, before anybody else's turn, each of `afterwards` is called in a transaction of its own.
     Raises sqlalchemy.exc.DBAPIError where the database is unreachable or refuses, and
     alembic.util.CommandError for a revision that this program does not know, or a lock held too
     long.
     """
     # A revision may import LangGraph, which reads this once, at its first import.
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
-    command.upgrade(make_config(url), "head")
+    config = make_config(url)
+    config.attributes["afterwards"] = afterwards
+    command.upgrade(config, "head")
 
 
 def current_revision(url: str) -> str | None:

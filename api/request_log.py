@@ -40,10 +40,11 @@ class RequestLog:
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap `app`."""
-        from structlog import contextvars
+        import structlog
 
         self._app = app
-        self._context = contextvars
+        self._context = structlog.contextvars
+        self._has_log = structlog.is_configured
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on under its id, and tell how it went."""
@@ -83,6 +84,8 @@ class RequestLog:
         series = series_of(method, route, status_class(answer.status))
         series.requests.inc()
         series.seconds.observe((answer.begun or ended) - started)
+        if not self._has_log():  # asked in the process of a command, whose output is its own
+            return
         log.info(
             "request",
             method=method,

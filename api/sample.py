@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.bootstrap import Services
+from api.users_elsewhere import require_own_users
 from db.enums import CourseStatus, GoalPriority, TaskStatus, TaskType
 from tools.courses import create_course
 from tools.goals import create_goal
@@ -48,7 +49,11 @@ class Sample:
 
 
 async def make_sample(services: Services, *, username: str) -> Sample:
-    """Make the sample learner in one transaction for the account and one for the rows."""
+    """Make the sample learner in one transaction for the account and one for the rows.
+
+    Raises SetupError where accounts are made elsewhere.
+    """
+    require_own_users(services.settings)
     async with services.system.begin() as session:
         user = await get_or_create_user(
             session,

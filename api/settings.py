@@ -15,6 +15,7 @@ DEFAULT_MODEL_FILE = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
 
 ChatProvider = Literal["openai", "local", "scripted"]
 EmbeddingsProvider = Literal["openai", "local", "scripted"]
+UsersPlace = Literal["own", "service"]
 
 
 def _data_folder() -> Path:
@@ -67,6 +68,13 @@ class Settings(BaseSettings):
     rate_models: str = Field(default="60/minute", alias="GOALS_RATE_MODELS")
     rate_sign_in: str = Field(default="20/minute", alias="GOALS_RATE_SIGN_IN")
 
+    users: UsersPlace = Field(default="own", alias="GOALS_USERS")
+    users_url: str | None = Field(default=None, alias="GOALS_USERS_URL")
+    users_token: SecretStr | None = Field(default=None, alias="GOALS_USERS_TOKEN")
+    users_timeout: float = Field(default=0.9, gt=0, le=2, alias="GOALS_USERS_TIMEOUT")
+    users_fresh: float = Field(default=30.0, ge=0, alias="GOALS_USERS_FRESH")
+    users_stale: float = Field(default=3_600.0, ge=0, alias="GOALS_USERS_STALE")
+
     host: str = Field(default="127.0.0.1", alias="GOALS_HOST")
     port: int = Field(default=8000, ge=0, le=65535, alias="GOALS_PORT")
     metrics_host: str = Field(default="127.0.0.1", alias="GOALS_METRICS_HOST")
@@ -87,8 +95,12 @@ class Settings(BaseSettings):
 
     @property
     def offers_sign_in(self) -> bool:
-        """Tell whether people register and sign in here; not where another issuer has the keys."""
-        return self.jwks_url is None if self.sign_in is None else self.sign_in
+        """Tell whether people register and sign in here.
+
+        Not where another issuer has the keys, or another service the users.
+        """
+        is_ours = self.jwks_url is None and self.users == "own"
+        return is_ours if self.sign_in is None else self.sign_in
 
     @property
     def call_seconds(self) -> float:

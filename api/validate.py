@@ -145,11 +145,13 @@ async def _open_own(
     from api.app import create_app
     from api.auth import make_token
     from api.bootstrap import open_services
+    from api.users_elsewhere import require_own_users
     from tools.users import get_or_create_user
 
     async with open_services(settings, with_agent=not facts) as services:
         token = service.token
         if token is None:
+            require_own_users(settings)
             async with services.system.begin() as session:
                 user = await get_or_create_user(
                     session, username=service.user, now=services.now(), source="cli"

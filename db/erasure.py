@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from db import checkpoints
+from db import checkpoints, external
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,14 @@ from users
 where id = :given or username = :given
 order by (id = :given) desc
 limit 1
+""")
+
+# Users are elsewhere: whoever has an event here is known by their id, and whoever has none may have
+# rows all the same.
+FIND_ELSEWHERE: Final = text("""
+select cast(:given as text) as id, cast(:given as text) as username,
+       (select count(*) from events
+        where user_id = :given or (entity_type = 'user' and entity_id = :given)) as events
 """)
 
 # A checkpoint knows no owner. Its run does, and a question that waits on it; its operation does, as
@@ -55,8 +63,12 @@ select checkpoint_id from interrupts where user_id = :user
 
 
 def find_subject(connection: Connection, name_or_id: str) -> Subject | None:
-    """Return the user of that id or, where it is nobody's, of that name."""
-    row = connection.execute(FIND, {"given": name_or_id}).mappings().first()
+    """Return the user of that id or, where it is nobody's, of that name.
+
+    Where users are elsewhere any id may be a user's, and nobody is known by a name.
+    """
+    find = FIND_ELSEWHERE if external.is_external(connection) else FIND
+    row = connection.execute(find, {"given": name_or_id}).mappings().first()
     return None if row is None else Subject(**row)
 
 

@@ -8,9 +8,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Erasure, User
+from db.reads import make_statement, read
 
 WAITING: Final = text("select user_id from erasures order by requested_at, user_id limit :limit")
 FORGET: Final = text("delete from erasures where user_id = :user")
+_WAITS: Final = make_statement("select exists (select from erasures where user_id = :user_id)")
 
 
 class Erasures:
@@ -20,17 +22,25 @@ class Erasures:
         self._session = session
         self._user_id = user_id
 
-    async def request(self, *, at: datetime) -> None:
-        """Close the account, and have it forgotten; asked again, it is still the first request."""
-        await self._session.execute(
-            update(User)
-            .where(User.id == self._user_id)
-            .values(is_active=False, updated_at=at)
-            .execution_options(synchronize_session=False)
-        )
+    async def request(self, *, at: datetime, has_account: bool = True) -> None:
+        """Close the account, and have it forgotten; asked again, it is still the first request.
+
+        Unless it `has_account`, the database knows no users: the request itself closes it.
+        """
+        if has_account:
+            await self._session.execute(
+                update(User)
+                .where(User.id == self._user_id)
+                .values(is_active=False, updated_at=at)
+                .execution_options(synchronize_session=False)
+            )
         await self._session.execute(
             insert(Erasure).values(user_id=self._user_id, requested_at=at).on_conflict_do_nothing()
         )
+
+    async def is_requested(self) -> bool:
+        """Tell whether the user waits to be forgotten."""
+        return await read(self._session, _WAITS, {"user_id": self._user_id}) == [(True,)]
 
 
 def waiting_users(connection: Connection, *, limit: int = 100) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from db import external
 from db.batches import BEGINNING, KEYS, KEYS_AT_ONCE, Batch, BatchFile, EventKey
 
 CARE_KEY: Final = 1_735_352_685
@@ -268,16 +269,22 @@ def erase_user(
 
     Returns the number of events and the batches, held for `lease`. What else refers to the user
     goes by the foreign keys; the events' ids stay, for messages that are still on their way.
-    Nothing can be recorded for the user from here on.
+    Nothing can be recorded for the user from here on. Where users are elsewhere, each table is
+    emptied of them, and who is not stopped there may still be recorded.
     """
     user = {"user": user_id}
-    connection.execute(LOCK_USER, user)
+    elsewhere = external.is_external(connection)
+    if not elsewhere:
+        connection.execute(LOCK_USER, user)
     connection.execute(LOCK_BATCHES, user)
     connection.execute(LOCK_OUTBOX, user)
     held = connection.execute(HELD_BY, user).scalars().all()
     connection.execute(REMEMBER, user)
     connection.execute(DELETE_EVENTS, user)
-    connection.execute(DELETE_USER, user)
+    if elsewhere:
+        external.delete_user(connection, user_id)
+    else:
+        connection.execute(DELETE_USER, user)
     ids = sorted({batch_id for batch_id in held if batch_id is not None})
     rows = connection.execute(REFREEZE_ALL, {"ids": ids, "lease": lease})
     return len(held), [Batch(**row) for row in rows.mappings()]

@@ -112,6 +112,11 @@ def is_past(session: AsyncSession) -> bool:
     return _past(session, WRITES) is not None
 
 
+def holds_connection(session: AsyncSession) -> bool:
+    """Tell whether the session's transaction has begun in the database, and has a connection."""
+    return _has_begun(session.sync_session)
+
+
 def is_alive(connection: Any) -> bool:
     """Tell whether an idle connection of psycopg's is still open at its other end, without asking.
 

@@ -100,12 +100,14 @@ class Retrieval:
         limit: int,
         least_similarity: float = -1.0,
         least_coverage: float = 0.0,
+        own_courses: bool = True,
     ) -> list[Found]:
         """Return up to `limit` entities for `query`, best first.
 
         `vector` (1536 numbers, of `model`) is the query's; without it the words alone decide. What
         is less similar than `least_similarity` is not found by its meaning, and what has less of
-        the query's weight than `least_coverage` not by its words.
+        the query's weight than `least_coverage` not by its words. Unless they are its
+        `own_courses` the database knows neither their status nor their age.
         """
         paths: tuple[Path, ...] = PATHS if vector is not None else ("few", "all")
         if scope.is_narrow:
@@ -132,6 +134,7 @@ class Retrieval:
                 dense=vector is not None,
                 narrow=scope.is_narrow,
                 typed=bool(scope.entity_types),
+                own_courses=own_courses,
             )
             while True:
                 rows = await read(self._session, statement, values)

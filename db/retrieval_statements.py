@@ -44,14 +44,7 @@ allowed as materialized (
     and (cast(:since as timestamp) is null or tasks.created_at >= :since)
     and (cast(:until as timestamp) is null or tasks.created_at < :until)
   union all
-  select 'course', id
-  from courses
-  where user_id = :user_id and cast(:languages as text[]) is null
-    and cast(:goal_id as text) is null
-    and (cast(:course_id as text) is null or id = :course_id)
-    and (cast(:statuses as text[]) is null or status::text = any(:statuses))
-    and (cast(:since as timestamp) is null or created_at >= :since)
-    and (cast(:until as timestamp) is null or created_at < :until)
+  {courses}
   union all
   select kind, code_snapshots.id
   from code_snapshots
@@ -66,6 +59,23 @@ allowed as materialized (
     and (cast(:until as timestamp) is null or code_snapshots.created_at < :until)
 ),
 """
+
+_OWN_COURSES: Final = """select 'course', id
+  from courses
+  where user_id = :user_id and cast(:languages as text[]) is null
+    and cast(:goal_id as text) is null
+    and (cast(:course_id as text) is null or id = :course_id)
+    and (cast(:statuses as text[]) is null or status::text = any(:statuses))
+    and (cast(:since as timestamp) is null or created_at >= :since)
+    and (cast(:until as timestamp) is null or created_at < :until)"""
+# Of courses that live elsewhere their text is known, and neither status nor age.
+_INDEXED_COURSES: Final = """select 'course', entity_id
+  from embeddings
+  where user_id = :user_id and entity_type = 'course' and cast(:languages as text[]) is null
+    and cast(:goal_id as text) is null
+    and (cast(:course_id as text) is null or entity_id = :course_id)
+    and cast(:statuses as text[]) is null
+    and cast(:since as timestamp) is null and cast(:until as timestamp) is null"""
 
 _TYPED: Final = "and entity_type = any(:entity_types)"
 _NARROW: Final = "and (entity_type, entity_id) in (select entity_type, entity_id from allowed)"
@@ -245,23 +255,28 @@ def make_nearest(path: Path, *, typed: bool) -> Statement:
     There is always a row; of its chunk all columns are null where nothing was found.
     """
     columns = "id, entity_type, entity_id, chunk, content"
-    near = _near(path, columns, narrow=False, typed=_TYPED if typed else "")
+    near = _owned(path) + _near(path, columns, narrow=False, typed=_TYPED if typed else "")
     said = _NEAREST.format(not_here=_NOT_HERE[path])
     return make_statement(f"with {near.rstrip().removesuffix(',')}{said}")
 
 
 @cache
-def make_search(path: Path, *, dense: bool, narrow: bool, typed: bool) -> Statement:
+def make_search(
+    path: Path, *, dense: bool, narrow: bool, typed: bool, own_courses: bool = True
+) -> Statement:
     """Return the search by meaning, if `dense`, and by words on `path`, in all or a `narrow` scope.
 
+    Unless they are its `own_courses` the database knows of courses only what is indexed of them.
     There is always a row, as in `make_nearest`; the last columns say whether more could be found
     with a larger pool, and whether to search on the next path.
     """
     only = _TYPED if typed else ""
-    by_meaning = _owned(path) + (_ALLOWED if narrow else "") + _NO_DENSE
+    allowed = _ALLOWED.format(courses=_OWN_COURSES if own_courses else _INDEXED_COURSES)
+    owned = _owned(path) + (allowed if narrow else "")
+    by_meaning = owned + _NO_DENSE
     if dense:
         columns = "id, entity_type, entity_id"
-        by_meaning = _near(path, columns, narrow=narrow, typed=only) + _DENSE
+        by_meaning = owned + _near(path, columns, narrow=narrow, typed=only) + _DENSE
     few = path == "few"
     words = _WORDS.format(
         typed=only,
@@ -275,11 +290,10 @@ def make_search(path: Path, *, dense: bool, narrow: bool, typed: bool) -> Statem
 
 
 def _near(path: Path, columns: str, *, narrow: bool, typed: str) -> str:
-    owned = _owned(path) + (_ALLOWED if narrow else "")
     if path == "many":
-        return owned + (_BY_HNSW + _STRAYED).format(columns=columns, typed=typed)
+        return (_BY_HNSW + _STRAYED).format(columns=columns, typed=typed)
     where = _where(path, narrow=narrow)
-    return owned + _EXACT.format(columns=columns, typed=typed, where=where)
+    return _EXACT.format(columns=columns, typed=typed, where=where)
 
 
 def _owned(path: Path) -> str:

@@ -18,8 +18,10 @@ from db.conversation_models import Run
 from db.operations import Finished
 from db.reads import make_statement, read, write
 
+_ACCOUNT: Final = "(select coalesce(metadata::jsonb, '{}') from users where id = :user_id)"
+_NO_ACCOUNT: Final = "null::jsonb"
 _TALK: Final = """
-       (select coalesce(metadata::jsonb, '{}') from users where id = :user_id),
+       {account},
        (select jsonb_build_array(request_hash, result)
         from operations where id = :operation_id and user_id = :user_id),
        (select json_agg(json_build_object('role', role, 'content', content) order by position)
@@ -119,9 +121,13 @@ select thread.said_before, exists (select from started), thread.is_new,
        exists (select from counted) or exists (select from held),
 """
 _FROM: Final = "from thread"
-_BEGIN: Final = make_statement(_STORE + _TALK + _FROM)
-
-_READ: Final = make_statement("select " + _TALK)
+_TALKS: Final = {
+    True: _TALK.format(account=_ACCOUNT),
+    False: _TALK.format(account=_NO_ACCOUNT),
+}
+"""What is read, by whether the database has an account of the user."""
+_BEGINS: Final = {has: make_statement(_STORE + talk + _FROM) for has, talk in _TALKS.items()}
+_READS: Final = {has: make_statement("select " + talk) for has, talk in _TALKS.items()}
 
 
 @dataclass(frozen=True)
@@ -208,10 +214,12 @@ async def begin_talk(
     *,
     opening: Opening | None = None,
     at: datetime,
+    has_account: bool = True,
 ) -> Begun | None:
     """Store the message and its running run, and return the run; None where the thread has one.
 
-    Without an `opening` nothing else is stored, nothing reserved and nothing read.
+    Without an `opening` nothing else is stored, nothing reserved and nothing read. Unless it
+    `has_account`, the database knows no users.
 
     Raises NoThread, and IntegrityError where the same was begun, or the thread changed, at this
     very moment: then nothing is stored and it may be tried again.
@@ -228,7 +236,7 @@ async def begin_talk(
         "lease_until": _naive(new.lease_until),
         "at": _naive(at),
     }
-    rows = await write(session, _BEGIN, values)
+    rows = await write(session, _BEGINS[has_account], values)
     if not rows:
         raise NoThread(new.thread_id)
     [(history_hash, started, is_new, reserved, *found)] = rows
@@ -263,10 +271,11 @@ async def read_talk(
     message_id: str,
     messages: int,
     goals: int,
+    has_account: bool = True,
 ) -> Talk:
     """Return what a talk begins with: at most `messages` of the thread but this one, and `goals`.
 
-    Another owner's thread is an empty one.
+    Another owner's thread is an empty one. Unless it `has_account`, the database knows no users.
     """
     values = {
         "user_id": user_id,
@@ -276,7 +285,7 @@ async def read_talk(
         "messages": messages,
         "goals": goals,
     }
-    [found] = await read(session, _READ, values)
+    [found] = await read(session, _READS[has_account], values)
     return _talk(*found)
 
 

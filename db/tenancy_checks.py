@@ -9,6 +9,8 @@ from db.tenancy import APP_ROLE, SYSTEM_ROLE
 
 CHILDREN: Final = ("users",)
 """Tables with a user's rows that say so by another column than `user_id`."""
+KEPT: Final = ("users_local",)
+"""Such tables as they are named where users are elsewhere."""
 
 GUARDED: Final = """
 select c.oid, c.relname as name, c.relowner, c.relrowsecurity and c.relforcerowsecurity as forced
@@ -49,7 +51,7 @@ from pg_roles where rolname = current_user
 
 def find_faults(connection: Connection) -> list[str]:
     """Return why whoever is connected might see another user's rows, each with what mends it."""
-    values = {"children": list(CHILDREN), "system": SYSTEM_ROLE, "app": APP_ROLE}
+    values = {"children": [*CHILDREN, *KEPT], "system": SYSTEM_ROLE, "app": APP_ROLE}
     found = connection.execute(_LOOK, values).one()
     role = _quoted(connection, found.role)
     if found.is_above:

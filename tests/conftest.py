@@ -11,4 +11,5 @@ pytest_plugins = [
     "tests.agents",
     "tests.rabbitmq",
     "tests.event_path",
+    "tests.users_elsewhere",
 ]

@@ -3,9 +3,11 @@
 Whoever holds several rows takes them in one order: course, goal, task.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
 from db.courses import SORTS, CourseFilter, Courses
@@ -60,11 +62,32 @@ async def create_course(tools: ToolContext, course: CourseIn) -> CourseOut:
 
 
 async def get_course(tools: ToolContext, course_id: str) -> CourseOut:
-    """Return one of the learner's courses. Raises NotFound."""
-    row = await Courses(tools.session, tools.user_id).get(course_id)
-    if row is None:
+    """Return one of the learner's courses. Raises NotFound, UsersUnavailable."""
+    course = await tools.directory.find_course(tools.session, tools.user_id, course_id)
+    if course is None:
         raise no_such_course()
-    return _out(row)
+    return course
+
+
+async def find_own_course(session: AsyncSession, user_id: str, course_id: str) -> CourseOut | None:
+    """Return the course as this database has it, None where the user has no such one."""
+    row = await Courses(session, user_id).get(course_id)
+    return None if row is None else _out(row)
+
+
+async def refer_to_courses(tools: ToolContext, course_ids: Collection[str | None]) -> None:
+    """See that goals may refer to these courses, where courses live elsewhere.
+
+    Before anything else in a transaction. They are found by their texts from now on, as these are
+    there at this moment. Own courses are seen when they are locked. Raises NotFound where one is
+    not the learner's own, UsersUnavailable.
+    """
+    if not tools.directory.is_elsewhere:
+        return
+    courses = [await get_course(tools, one) for one in course_ids if one is not None]
+    for course in courses:
+        text = course_text(course.title, course.description, _technologies(course.metadata))
+        await index_entity(tools, entity_type=COURSE, entity_id=course.id, text=text)
 
 
 async def list_courses(
@@ -139,8 +162,11 @@ async def delete_course(
 async def lock_courses(tools: ToolContext, course_ids: Collection[str | None]) -> dict[str, Course]:
     """Return the courses of these ids, held until the transaction ends.
 
-    Ids that are None, missing or somebody else's are left out.
+    Ids that are None, missing or somebody else's are left out, and all where courses live
+    elsewhere: nothing here moves their progress.
     """
+    if tools.directory.is_elsewhere:
+        return {}
     named = {course_id for course_id in course_ids if course_id is not None}
     return await Courses(tools.session, tools.user_id).lock_all(named) if named else {}
 
@@ -212,9 +238,12 @@ def _status_event(row: Course) -> DomainEvent | None:
 
 
 def _text_of(row: Course) -> str:
-    named = (row.meta or {}).get("technologies")
-    technologies = [str(name) for name in named] if isinstance(named, list) else []
-    return course_text(row.title, row.description, technologies)
+    return course_text(row.title, row.description, _technologies(row.meta or {}))
+
+
+def _technologies(metadata: Mapping[str, Any]) -> list[str]:
+    named = metadata.get("technologies")
+    return [str(name) for name in named] if isinstance(named, list) else []
 
 
 def _out(row: Course) -> CourseOut:

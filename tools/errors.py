@@ -17,6 +17,7 @@ GoalsError
 ├── DatabaseUnavailable   DB_UNAVAILABLE, OVERLOADED 503
 ├── Overloaded            OVERLOADED 503
 ├── Stopping              STOPPING 503: this process ends, another one goes on
+├── UsersUnavailable      USERS_UNAVAILABLE 503
 ├── ModelError            what the chat model did not give
 │   ├── ModelTimeout      LLM_TIMEOUT 504
 │   ├── ModelUnavailable  LLM_UNAVAILABLE 503
@@ -154,6 +155,17 @@ class Stopping(GoalsError):
 
     code, status = "STOPPING", 503
     retry_after = 1
+
+
+class UsersUnavailable(GoalsError):
+    """The service that users and courses live in does not answer, and nothing kept is of use."""
+
+    code, status, retry_after = "USERS_UNAVAILABLE", 503, 2
+
+    def __init__(self, detail: str, *, retry_after: int = 2) -> None:
+        """Keep the seconds after which it is asked again."""
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class ModelError(GoalsError):

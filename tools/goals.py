@@ -20,7 +20,7 @@ from db.models import Course, Goal
 from db.snapshots import Snapshots
 from db.tasks import Tasks
 from tools.context import ToolContext
-from tools.courses import follow_goals, lock_courses, no_such_course
+from tools.courses import follow_goals, lock_courses, no_such_course, refer_to_courses
 from tools.criteria import read_criteria, write_criteria
 from tools.cursors import NEWEST_FIRST, cut_sorted, decode_place
 from tools.errors import Conflict, NotFound
@@ -79,8 +79,9 @@ async def create_goals(
     tools: ToolContext, goals: Sequence[NewGoalRow], *, ai_generated: bool = False
 ) -> list[GoalOut]:
     """Store goals as `create_goal` does, all rows in one statement and all texts in another."""
-    await require_room(tools, "goals", new=len(goals))
     named = {new.goal.course_id for new in goals}
+    await refer_to_courses(tools, named)
+    await require_room(tools, "goals", new=len(goals))
     courses = await _lock_own(tools, named)
     rows = [_row(tools, new, ai_generated=ai_generated) for new in goals]
     for row in rows:
@@ -172,6 +173,7 @@ async def update_goal(
     Raises NotFound, also where the course is not the learner's own; VersionConflict; StateConflict
     for a status that may not follow.
     """
+    await refer_to_courses(tools, [patch.course_id])
     row, courses = await _lock(tools, goal_id, patch)
     if_match.require(_out(row))
     was_completed = row.status is GoalStatus.COMPLETED
@@ -237,7 +239,7 @@ async def hold_goal(tools: ToolContext, goal_id: str) -> tuple[Goal, Course | No
     row = await goals.lock(goal_id)
     if row is None:
         raise no_such_goal()
-    return row, _course_of(row, courses)
+    return row, None if tools.directory.is_elsewhere else _course_of(row, courses)
 
 
 async def follow_tasks(tools: ToolContext, goal: Goal) -> None:
@@ -273,7 +275,7 @@ async def _lock(
     row = await goals.lock(goal_id)
     if row is None:
         raise no_such_goal()
-    if moves:
+    if moves and not tools.directory.is_elsewhere:
         _course_of(row, courses)
         if wanted is not None and wanted not in courses:
             raise no_such_course()
@@ -282,7 +284,7 @@ async def _lock(
 
 async def _lock_own(tools: ToolContext, course_ids: set[str | None]) -> Mapping[str, Course]:
     courses = await lock_courses(tools, course_ids)
-    if len(courses) < len(course_ids - {None}):
+    if len(courses) < len(course_ids - {None}) and not tools.directory.is_elsewhere:
         raise no_such_course()
     return courses
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from db.base import as_text
 from db.erasures import Erasures
 from db.exports import TABLES, Row, read_pages
+from db.external import EXTERNAL
 from tools.context import ToolContext
 
 MANIFEST: Final = "manifest.json"
@@ -29,9 +30,11 @@ class ErasureOut(BaseModel):
 async def request_erasure(tools: ToolContext) -> ErasureOut:
     """Close the user's account, and have all that is stored about them deleted.
 
-    Nobody can sign in as them from the commit on. `events.erase` does the rest.
+    Nobody can sign in as them from the commit on. `events.erase` does the rest. An account that
+    lives elsewhere is closed here only, until all is gone.
     """
-    await Erasures(tools.session, tools.user_id).request(at=tools.now)
+    has_account = not tools.directory.is_elsewhere
+    await Erasures(tools.session, tools.user_id).request(at=tools.now, has_account=has_account)
     return ErasureOut(state="accepted", requested_at=tools.now)
 
 
@@ -40,12 +43,14 @@ async def write_export(tools: ToolContext, target: IO[bytes]) -> dict[str, int]:
 
     One file a table, one object a line, by the names of the columns, moments in UTC; beside them
     `manifest.json` with the number of rows of each. Returns these numbers by table. All is of
-    one moment: the transaction must not have begun. Compresses in a thread.
+    one moment: the transaction must not have begun. Compresses in a thread. What lives elsewhere
+    is not in it.
     """
+    without = EXTERNAL if tools.directory.is_elsewhere else ()
     await tools.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     counts: dict[str, int] = {}
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in TABLES:
+        for name in (one for one in TABLES if one not in without):
             counts[name] = 0
             with archive.open(f"{name}.jsonl", "w", force_zip64=True) as file:
                 async for page in read_pages(tools.session, name, tools.user_id):

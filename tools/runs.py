@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from db.usage import utc_day
 from tools.context import ToolContext
 from tools.errors import Conflict, InterruptStale, NotFound, RunActive
 from tools.usage import Budget
+from tools.users import preferences_of
 
 TITLE_CHARACTERS: Final = 80
 TALK: Final = "converse"
@@ -126,6 +127,8 @@ async def begin_talk(
     Conflict where the run was begun with another message.
     """
     request = {"message": message, "language": language}
+    elsewhere = tools.directory.is_elsewhere
+    account = await preferences_of(tools) if elsewhere else None
     known = await _known(tools, run_id, request)
     if known is not None:
         return known
@@ -150,7 +153,12 @@ async def begin_talk(
     opened = None if opening is None else _opened(tools, new, opening)
     try:
         begun = await talks.begin_talk(
-            tools.session, tools.user_id, new, opening=opened, at=tools.now
+            tools.session,
+            tools.user_id,
+            new,
+            opening=opened,
+            at=tools.now,
+            has_account=not elsewhere,
         )
     except NoThread as error:
         raise NotFound("there is no such thread") from error
@@ -158,7 +166,8 @@ async def begin_talk(
         raise RunActive(UNDER_WAY)
     if opened is None:
         return Begun(begun.run, is_new=True)
-    start = Start(begun.talk, begun.reserved, opened.first_event)
+    talk = replace(begun.talk, account=account) if elsewhere else begun.talk
+    start = Start(talk, begun.reserved, opened.first_event)
     return Begun(begun.run, is_new=True, start=start)
 
 

@@ -99,6 +99,7 @@ async def search_everything(
         limit=limit,
         least_similarity=tools.embedder.least_similarity if at_least is None else at_least,
         least_coverage=LEAST_COVERAGE,
+        own_courses=not tools.directory.is_elsewhere,
     )
     near = max((one.similarity or -1.0 for one in found), default=-1.0)
     said = max((one.coverage or 0.0 for one in found), default=0.0)

@@ -240,7 +240,7 @@ async def _hold(tools: ToolContext, task_id: str) -> tuple[Task, Goal | None, Co
     if parents.goal_id is not None:
         goal = await Goals(tools.session, tools.user_id).lock(parents.goal_id)
     row = await _lock(tools, task_id)
-    if goal is None or goal.course_id is None:
+    if goal is None or goal.course_id is None or tools.directory.is_elsewhere:
         return row, goal, None
     if goal.course_id not in courses:
         raise Conflict(MOVED)

@@ -84,6 +84,8 @@ Metadata = Annotated[
     Field(max_length=MAX_METADATA_KEYS),
     AfterValidator(_any_text),
 ]
+AnyMetadata = Annotated[dict[str, JsonValue], AfterValidator(_any_text)]
+"""Metadata of another service, of whatever size: every text in them can be stored."""
 Language = Annotated[Line, Field(max_length=50), AfterValidator(str.lower)]
 FilePath = Annotated[Line, Field(max_length=1_000), AfterValidator(_visible)]
 Code = Annotated[Text, Field(max_length=MAX_CODE)]

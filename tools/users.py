@@ -7,41 +7,78 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from db import outbox
 from db.base import new_id
+from db.erasures import Erasures
 from db.events import UserCreated, UserUpdated
 from db.models import User
+from db.tenancy import bind_tenant
 from db.users import Users, is_active
 from tools.context import ToolContext
-from tools.errors import Conflict, NotFound
+from tools.directory import Directory
+from tools.errors import AuthError, Conflict, NotFound, UsersUnavailable
+from tools.logs import LazyLogger
 from tools.metadata import merge_patch, require_small
 from tools.schemas import UserOut, UserPatch, chosen_language
 from tools.versions import ANY_VERSION, IfMatch
+
+log = LazyLogger(__name__)
 
 NO_PASSWORD: Final = "!"  # noqa: S105 - the very lack of one
 """Stored where an account has no password: no hash is ever equal to it."""
 
 
 async def get_user(session: AsyncSession, user_id: str) -> UserOut:
-    """Return an account. Raises NotFound."""
+    """Return an account of this database. Raises NotFound."""
     row = await Users(session).get(user_id)
     if row is None:
-        raise NotFound("there is no such user")
+        raise no_such_user()
     return as_out(row)
 
 
-async def preferred_language(session: AsyncSession, user_id: str) -> Literal["es", "en"] | None:
+async def preferred_language(tools: ToolContext) -> Literal["es", "en"] | None:
     """Return the language that the learner chose, None where they chose none of ours.
 
     Raises NotFound.
     """
-    metadata = await Users(session).metadata_of(user_id)
+    metadata = await preferences_of(tools)
     if metadata is None:
-        raise NotFound("there is no such user")
+        raise no_such_user()
     return chosen_language(metadata)
 
 
-async def is_active_user(sessions: async_sessionmaker[AsyncSession], user_id: str) -> bool:
-    """Tell whether there is such an account and it may be used."""
-    return await is_active(sessions, user_id)
+async def preferences_of(tools: ToolContext) -> dict[str, Any] | None:
+    """Return the metadata of the learner's account, None where there is no such account.
+
+    They are empty where users are elsewhere and cannot be asked for: no run is lost for that.
+    """
+    try:
+        return await tools.directory.metadata_of(tools.session, tools.user_id)
+    except (UsersUnavailable, AuthError) as error:
+        log.warning("users.no_preferences", reason=error.detail)
+        return {}
+
+
+async def may_ask(
+    sessions: async_sessionmaker[AsyncSession], directory: Directory, user_id: str
+) -> bool:
+    """Tell whether this user may use the service at this moment.
+
+    An account of this database is closed when its owner asks to be forgotten; one elsewhere goes
+    on, so the request itself counts, until all is gone. Raises UsersUnavailable, AuthError.
+    """
+    if not user_id:
+        return False
+    if not directory.is_elsewhere:
+        return await is_active(sessions, user_id)
+    async with sessions.begin() as session:
+        bind_tenant(session, user_id)
+        if await Erasures(session, user_id).is_requested():
+            return False
+        return await directory.is_active(session, user_id)
+
+
+def no_such_user() -> NotFound:
+    """Return the error for an account that is missing."""
+    return NotFound("there is no such user")
 
 
 async def get_or_create_user(
@@ -95,7 +132,7 @@ async def update_user(
     """
     row = await Users(tools.session).lock(tools.user_id)
     if row is None:
-        raise NotFound("there is no such user")
+        raise no_such_user()
     if_match.require(as_out(row))
     given = patch.given()
     changed: list[str] = []

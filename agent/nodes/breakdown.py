@@ -11,7 +11,7 @@ from agent.checks.language import foreign_texts, is_foreign
 from agent.checks.plan_diff import WRITTEN, decided
 from agent.checks.plan_draft import by_key, draft_plan, kept_draft, protected, replaceable
 from agent.context import AgentContext
-from agent.course import course_line, load_course
+from agent.course import course_line, load_course_of_goal
 from agent.job import Job, ask_for, complain
 from agent.nodes.plan_rows import as_plan_task, fingerprint, write_plan
 from agent.outputs import FEWEST_TASKS, MOST_TASKS, PlannedTasks, tasks_shape
@@ -45,7 +45,7 @@ async def load(tools: ToolContext, request: Json) -> Json:
         "plan": goal.metadata.get("plan") or {},
         "tasks": tasks,
         "calibration": None if calibration is None else vars(calibration),
-        "course": await load_course(tools, goal.course_id),
+        "course": await load_course_of_goal(tools, goal.course_id),
         "without_sources": [goal.id, *(task["id"] for task in tasks)],
     }
 

@@ -4,6 +4,7 @@ It writes nothing: what is proposed goes to the user's review like every reviewe
 """
 
 import json
+from dataclasses import replace
 from typing import Final
 
 from langgraph.runtime import Runtime
@@ -22,6 +23,7 @@ from db.base import new_id
 from db.talks import Talk, read_talk
 from tools.context import ToolContext
 from tools.errors import StepLimit
+from tools.users import preferences_of
 
 ROUNDS: Final = 6
 HISTORY_TOKENS: Final = 3_000
@@ -32,15 +34,19 @@ Context = Runtime[AgentContext]
 
 async def load(tools: ToolContext, state: AgentState) -> Talk:
     """Read what was said in the thread before this message, and the latest goals."""
-    return await read_talk(
+    elsewhere = tools.directory.is_elsewhere
+    account = await preferences_of(tools) if elsewhere else None
+    talk = await read_talk(
         tools.session,
         tools.user_id,
+        has_account=not elsewhere,
         operation_id=state["operation_id"],
         thread_id=state["request"]["thread_id"],
         message_id=state["request"]["message_id"],
         messages=HISTORY_MESSAGES,
         goals=LATEST_GOALS,
     )
+    return replace(talk, account=account) if elsewhere else talk
 
 
 def as_subject(talk: Talk) -> Json:

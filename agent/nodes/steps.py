@@ -6,6 +6,7 @@ from typing import Final, Literal, cast
 from langgraph.runtime import Runtime
 
 from agent.context import AgentContext
+from agent.course import meet_course
 from agent.job import Job
 from agent.nodes import converse, review
 from agent.nodes.breakdown import BREAK_DOWN_GOAL
@@ -69,13 +70,14 @@ Loaded = tuple[Language | None, Json]
 
 async def _read(state: AgentState, context: AgentContext) -> Loaded | Finished:
     """Read in one transaction, and reserve the run's share of the budget in it."""
+    await meet_course(context, state["request"])
     async with context.open_tools() as tools:
         talk = await converse.load(tools, state) if state["job"] == "converse" else None
         done = await _done(tools, state) if talk is None else talk.finished
         if done is not None and _result_of(done, state) is not None:
             return done
         if talk is None:
-            chosen = await preferred_language(tools.session, context.user_id)
+            chosen = await preferred_language(tools)
             subject = await JOBS[state["job"]].load(tools, state["request"])
         else:
             chosen, subject = _language_of_account(talk), converse.as_subject(talk)
@@ -143,6 +145,7 @@ async def persist(state: AgentState, runtime: Context) -> AgentState:
     context = runtime.context
     job = JOBS[state["job"]]
     operation = state["operation_id"]
+    await meet_course(context, state["request"])
     async with context.open_tools() as tools:
         operations = Operations(tools.session, context.user_id)
         mine = await operations.claim(

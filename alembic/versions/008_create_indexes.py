@@ -18,5 +18,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Undo this revision, completely."""
-    op.execute("alter table users rename constraint idx_users_email to users_email_key")
-    op.execute("alter table users rename constraint idx_users_username to users_username_key")
+    op.execute("alter table if exists users rename constraint idx_users_email to users_email_key")
+    op.execute(
+        "alter table if exists users rename constraint idx_users_username to users_username_key"
+    )

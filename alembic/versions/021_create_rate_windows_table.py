@@ -10,6 +10,8 @@ Revises: 020
 import sqlalchemy as sa
 from alembic import op
 
+from db.external import name_here
+
 revision: str = "021"
 down_revision: str | None = "020"
 
@@ -31,12 +33,14 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": 50},
     )
     # Not unique: there may be accounts already that only their case tells apart.
-    for index, column in BY_CASE.items():
-        op.create_index(index, "users", [sa.text(f"lower({column})")])
+    users = name_here(op.get_context(), "users")
+    if users is not None:
+        for index, column in BY_CASE.items():
+            op.create_index(index, users, [sa.text(f"lower({column})")])
 
 
 def downgrade() -> None:
     """Undo this revision, completely."""
     for index in BY_CASE:
-        op.drop_index(index, table_name="users")
+        op.drop_index(index, table_name="users", if_exists=True)
     op.drop_table("rate_windows")

@@ -11,6 +11,7 @@ Revises: 022
 import sqlalchemy as sa
 from alembic import op
 
+from db.external import TENANCY, name_here
 from db.tenancy import ALL, IS_TENANT, protect, unprotect
 
 revision: str = "023"
@@ -21,8 +22,7 @@ CHILDREN = (("messages", "thread_id", "threads"), ("run_events", "run_id", "runs
 OWNED = f"user_id = {IS_TENANT}"
 TABLES = {
     "erasures": (OWNED, "select, insert"),
-    "users": (f"id = {IS_TENANT}", "select, update"),
-    "courses": (OWNED, ALL),
+    **TENANCY,
     "goals": (OWNED, ALL),
     "tasks": (OWNED, ALL),
     "code_snapshots": (OWNED, ALL),
@@ -140,7 +140,8 @@ def upgrade() -> None:
         )
         op.alter_column(table, "user_id", nullable=False)
     for table, (owned, grants) in TABLES.items():
-        for statement in protect(table, owned=owned, grants=grants):
+        here = name_here(op.get_context(), table)
+        for statement in protect(here, owned=owned, grants=grants) if here else ():
             op.execute(statement)
     op.execute("grant select on alembic_version to goals_app")
     # Nobody's rows: the keys are hashes, and a limit on signing in is asked for before a user.
@@ -183,7 +184,8 @@ def downgrade() -> None:
         op.execute(f"alter function {trigger}() reset search_path")
     op.execute("revoke all on alembic_version, rate_windows from goals_app")
     for table in reversed(TABLES):
-        for statement in unprotect(table):
+        here = name_here(op.get_context(), table)
+        for statement in unprotect(here) if here else ():
             op.execute(statement)
     for table in CHECKPOINT_TABLES:
         op.drop_column(table, "user_id")

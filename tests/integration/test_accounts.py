@@ -38,6 +38,10 @@ def form(**changes: str) -> dict[str, str]:
     return {"grant_type": "password", "username": "ana", "password": PASSWORD, **changes}
 
 
+def without_id(answer: httpx2.Response) -> list[tuple[str, str]]:
+    return [pair for pair in answer.headers.multi_items() if pair[0] != "x-request-id"]
+
+
 async def close_account(service: Service, username: str) -> None:
     async with service.services.system.begin() as session:
         values = {"username": username}
@@ -165,7 +169,7 @@ async def test_wrong_password_closed_account_no_password_and_nobody_get_the_same
     assert wrong.headers["content-type"] == "application/problem+json"
     for answer in others:
         assert (answer.status_code, answer.content) == (wrong.status_code, wrong.content)
-        assert {**answer.headers, "x-request-id": ""} == {**wrong.headers, "x-request-id": ""}
+        assert without_id(answer) == without_id(wrong)
     assert await service.count("select count(*) from events where event_type = 'user.login'") == 0
 
 

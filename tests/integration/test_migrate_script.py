@@ -52,7 +52,8 @@ def test_help_names_every_command(word: list[str]) -> None:
     code, shown, _ = _run(*word, url="")
 
     assert code == 0
-    for command in ("upgrade", "downgrade", "current", "history", "create", "reset", "help"):
+    commands = ("upgrade", "downgrade", "current", "history", "create", "reset", "help")
+    for command in (*commands, "externalize", "internalize"):
         assert f"\n  {command} " in shown
 
 
