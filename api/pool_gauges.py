@@ -7,6 +7,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from db.fair_pool import FairPool
 from db.reads import CONNECTIONS, READS, WRITES, Reads
 
 if TYPE_CHECKING:
@@ -47,6 +48,4 @@ class PoolGauges(Collector):
 
 
 def _waiters(pool: Any) -> int:
-    """Return who waits: SQLAlchemy does not say, its queue's own queue does."""
-    queue = getattr(getattr(pool, "_pool", None), "_queue", None)
-    return len(getattr(queue, "_getters", ()))
+    return pool.waiting if isinstance(pool, FairPool) else 0

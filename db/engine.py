@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from db.fair_pool import FairPool
 from db.in_flight import InFlight
 from db.outbox import RecordingSession
 from db.reads import READS, WRITES, Reads, is_alive
@@ -72,6 +73,7 @@ def make_engine(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0) -> 
     """Return an engine of `pool_size` connections; a caller waits `pool_timeout` s for one."""
     engine = create_async_engine(
         database_url(url),
+        poolclass=FairPool,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=pool_timeout,

@@ -29,7 +29,8 @@ from tools.http import make_http_clients
 from tools.passwords import Passwords
 from tools.users import get_or_create_user
 
-USERS: Final = ("ana", "bruno")
+USERS: Final = ("carla", "diego")
+"""Not those who register in the document's example."""
 SEED: Final = 7
 MULTIPLE_CHOICES: Final = 300
 CHECKS: Final[dict[str, Any]] = {

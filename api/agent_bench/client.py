@@ -51,9 +51,11 @@ class Client:
             writer, self._streams = self._streams[1], None
             writer.close()
 
-    async def post(self, path: str, body: Any, *, token: str | None = None) -> Response:
-        """Send `body`, bytes or JSON values, and return the answer."""
-        reader = await self._send("POST", path, body, token=token)
+    async def post(
+        self, path: str, body: Any, *, token: str | None = None, keyed: bool = True
+    ) -> Response:
+        """Send `body`, bytes or JSON values, with an Idempotency-Key, and return the answer."""
+        reader = await self._send("POST", path, body, token=token, keyed=keyed)
         status, headers = await _read_head(reader)
         return Response(status, headers, b"".join([part async for part in _parts(reader, headers)]))
 
@@ -87,7 +89,7 @@ class Client:
                     yield json.loads(line[5:])
 
     async def _send(
-        self, method: str, path: str, body: Any, *, token: str | None
+        self, method: str, path: str, body: Any, *, token: str | None, keyed: bool = True
     ) -> asyncio.StreamReader:
         if self.is_ended:
             await self.close()
@@ -98,9 +100,9 @@ class Client:
         reader, writer = self._streams
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         signed = f"authorization: Bearer {token}\r\n" if token else ""
+        key = f"idempotency-key: {uuid.uuid4().hex}\r\n" if keyed else ""
         writer.write(
-            f"{method} {path} HTTP/1.1\r\nhost: {self._host.netloc}\r\n{signed}"
-            f"idempotency-key: {uuid.uuid4().hex}\r\n"
+            f"{method} {path} HTTP/1.1\r\nhost: {self._host.netloc}\r\n{signed}{key}"
             f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n".encode()
             + content
         )

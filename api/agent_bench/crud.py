@@ -42,7 +42,8 @@ class Party:
             return client.get(f"{self.prefix}/goals?limit=20", token=self.token(learner))
 
         def post(client: Client, learner: Learner) -> Awaitable[Response]:
-            return client.post(f"{self.prefix}/goals", NEW, token=self.token(learner))
+            path, token = f"{self.prefix}/goals", self.token(learner)
+            return client.post(path, NEW, token=token, keyed=False)
 
         def patch(client: Client, learner: Learner) -> Awaitable[Response]:
             path, title = f"{self.prefix}/goals/{learner.goal_id}", f"Título {next(_titles)}"

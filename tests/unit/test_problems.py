@@ -50,6 +50,10 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
     async def read_item(number: int, limit: Annotated[int, Query(le=5)] = 1) -> int:
         return number + limit
 
+    @app.post("/items/best")
+    async def choose() -> None:
+        return None
+
     @app.get("/fail")
     async def fail() -> None:
         raise Fault.error
@@ -181,6 +185,14 @@ async def test_an_unknown_address_and_a_wrong_method_are_problems_too(
     assert (wrong.status_code, wrong.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert wrong.headers["allow"] == "POST"
     assert wrong.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_wrong_method_names_those_of_its_own_path(client: httpx2.AsyncClient) -> None:
+    wrong = await client.options("/items/best")
+    other = await client.options("/items/1")
+
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert (other.status_code, other.headers["allow"]) == (405, "GET")
 
 
 async def test_a_body_that_is_not_json_is_a_problem(client: httpx2.AsyncClient) -> None:
