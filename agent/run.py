@@ -145,7 +145,7 @@ async def stream_steps(
             "thread_id": state["saved_as"],
             NEW_RUN: new,
             LAST_WRITE: last,
-            ONE_SHOT: new and not last,
+            ONE_SHOT: new and not last and state.get("run_id") is None,
         },
         "recursion_limit": steps,
         "metadata": {"user_id": context.user_id},  # by which an erased user's checkpoints are found

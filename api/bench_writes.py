@@ -19,7 +19,6 @@ from db.base import new_id, utc_now
 from db.engine import Sessions, make_engine, make_sessions
 from db.enums import GoalPriority, GoalStatus
 from db.events import GoalCreated
-from db.goals import Goals
 from db.models import Goal
 from db.outbox import record
 from events.bench.messages import user_ids
@@ -88,7 +87,8 @@ def make_insert(sessions: Sessions) -> Write:
         row = _make_goal(writer)
         user_id = user_ids()[writer]
         async with sessions.begin() as session:
-            Goals(session, user_id).add(row)
+            row.user_id = user_id
+            session.add(row)
             if event:
                 created = GoalCreated(
                     goal_id=row.id,

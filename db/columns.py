@@ -1,8 +1,9 @@
-"""The columns that many tables have."""
+"""The columns that many tables have, and what statements past the ORM make of their values."""
 
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, overload
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import ForeignKey, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -29,3 +30,26 @@ def reference(target: str, *, ondelete: str) -> Mapped[str | None]:
 def owned_by(target: str) -> Mapped[str]:
     """Return a foreign key to the row of `target` that this one goes with."""
     return mapped_column(String(ID_LENGTH), ForeignKey(f"{target}.id", ondelete="CASCADE"))
+
+
+@overload
+def naive(moment: datetime) -> datetime: ...
+@overload
+def naive(moment: None) -> None: ...
+def naive(moment: datetime | None) -> datetime | None:
+    """Return an aware moment as a column holds it."""
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+@overload
+def aware(moment: datetime) -> datetime: ...
+@overload
+def aware(moment: None) -> None: ...
+def aware(moment: datetime | None) -> datetime | None:
+    """Return a moment of a column as an aware one."""
+    return None if moment is None else moment.replace(tzinfo=UTC)
+
+
+def as_json(value: dict[str, Any] | list[Any] | None) -> Jsonb | None:
+    """Return a value for a JSON column, in which None is SQL's null."""
+    return None if value is None else Jsonb(value)

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.columns import naive
 from db.enums import CourseStatus
 from db.models import Course
 from db.ordering import (
@@ -19,6 +20,7 @@ from db.ordering import (
     read_number,
     read_text,
 )
+from db.reads import execute, execute_later, make_statement
 
 SORTS: Final[SortColumns] = {
     "created_at": SortColumn(Course.created_at, read_moment),
@@ -26,6 +28,24 @@ SORTS: Final[SortColumns] = {
     "progress_percentage": SortColumn(Course.progress_percentage, read_number),
     "title": SortColumn(Course.title, read_text),
 }
+
+_HOLD: Final = make_statement("""
+select id, status, progress_percentage
+from courses where id = :course_id and user_id = :user_id
+for no key update
+""")
+_KEEP_PROGRESS: Final = make_statement("""
+update courses set progress_percentage = :progress, updated_at = :at
+where id = :course_id and user_id = :user_id
+""")
+
+
+class HeldCourse(NamedTuple):
+    """What a course's progress depends on, as it is while the course is held."""
+
+    id: str
+    status: CourseStatus
+    progress_percentage: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +97,20 @@ class Courses:
             .execution_options(populate_existing=True)
         )
         return {course.id: course for course in found}
+
+    async def hold(self, course_id: str) -> HeldCourse | None:
+        """Hold the course as `lock` does, and return what its progress depends on."""
+        values = {"course_id": course_id, "user_id": self._user_id}
+        rows = await execute(self._session, _HOLD, values)
+        if not rows:
+            return None
+        held = HeldCourse._make(rows[0])
+        return held._replace(status=CourseStatus(held.status))
+
+    async def keep_progress(self, course_id: str, progress: float, *, at: datetime) -> None:
+        """Write the progress of a course that is held, with the next statement or the COMMIT."""
+        values = {"course_id": course_id, "user_id": self._user_id, "progress": progress}
+        await execute_later(self._session, _KEEP_PROGRESS, {**values, "at": naive(at)})
 
     async def set_progress(self, course_id: str, percentage: float) -> None:
         """Let a course have this progress, 0 to 100, whatever its goals have."""

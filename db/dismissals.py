@@ -1,6 +1,7 @@
 """One owner's dismissed findings."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
@@ -8,6 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.keyset import Position, newest_first
 from db.models import DismissedFinding
+from db.reads import make_statement, read
+
+_FINGERPRINTS: Final = make_statement(
+    "select fingerprint from dismissed_findings where user_id = :user_id"
+)
 
 
 class Dismissals:
@@ -63,10 +69,8 @@ class Dismissals:
 
     async def fingerprints(self) -> frozenset[str]:
         """Return the fingerprints of all of them."""
-        found = await self._session.scalars(
-            select(DismissedFinding.fingerprint).where(DismissedFinding.user_id == self._user_id)
-        )
-        return frozenset(found)
+        rows = await read(self._session, _FINGERPRINTS, {"user_id": self._user_id})
+        return frozenset(fingerprint for (fingerprint,) in rows)
 
     async def delete(self, fingerprint: str) -> bool:
         """Delete the dismissal; False where there is no such one."""

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
 from db.models import EMBEDDING_DIMENSIONS
-from db.reads import execute, make_statement, write
+from db.reads import execute_later, make_statement, write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -196,6 +196,7 @@ class Embeddings:
     ) -> None:
         """Store the chunks of entities that are new, by their ids, in one statement for all.
 
+        It goes with the transaction's next statement or its COMMIT (`db.reads.execute_later`).
         It is no COPY: PostgreSQL has none for whoever row level security binds.
         """
         rows = [
@@ -212,7 +213,7 @@ class Embeddings:
             "at": at.replace(tzinfo=None),
             **_columns([chunk for _, _, chunk in rows]),
         }
-        await execute(self._session, _ADD, values)
+        await execute_later(self._session, _ADD, values)
 
     async def give(self, known: Sequence[KnownVector], *, model: str) -> None:
         """Give pending chunks their vectors of `model`; one whose text has changed keeps waiting.

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.columns import as_json, naive
 from db.enums import GoalPriority, GoalStatus
 from db.models import Goal
 from db.ordering import (
@@ -19,7 +20,7 @@ from db.ordering import (
     read_number,
     read_text,
 )
-from db.reads import execute, make_statement, read
+from db.reads import execute, execute_later, make_statement, read
 
 SORTS: Final[SortColumns] = {
     "created_at": SortColumn(Goal.created_at, read_moment),
@@ -34,6 +35,28 @@ _COURSE: Final = make_statement(
     "select course_id from goals where id = :goal_id and user_id = :user_id"
 )
 
+_HOLD: Final = make_statement("""
+select id, course_id, status, progress_percentage
+from goals where id = :goal_id and user_id = :user_id
+for no key update
+""")
+_KEEP_PROGRESS: Final = make_statement("""
+update goals set progress_percentage = :progress, updated_at = :at
+where id = :goal_id and user_id = :user_id
+""")
+_MEAN_PROGRESS: Final = make_statement("""
+select avg(progress_percentage) from goals
+where course_id = :course_id and user_id = :user_id and status <> 'cancelled'
+""")
+_ADD: Final = make_statement("""
+insert into goals
+  (id, user_id, course_id, title, description, status, priority, progress_percentage, ai_generated,
+   validation_criteria, metadata, created_at, updated_at, due_date)
+values
+  (:id, :user_id, :course_id, :title, :description, :status::goalstatus, :priority::goalpriority,
+   :progress, :ai_generated, :validation_criteria, :metadata, :created_at, :updated_at, :due_date)
+""")
+
 _LATEST: Final = make_statement("""
 select id, title, description, validation_criteria, status
 from (
@@ -42,6 +65,15 @@ from (
 where status <> 'cancelled'
 order by created_at desc, id desc
 """)
+
+
+class HeldGoal(NamedTuple):
+    """What a goal's progress depends on, and its course, as they are while it is held."""
+
+    id: str
+    course_id: str | None
+    status: GoalStatus
+    progress_percentage: float
 
 
 class GoalText(NamedTuple):
@@ -78,10 +110,26 @@ class Goals:
         self._session = session
         self._user_id = user_id
 
-    def add(self, goal: Goal) -> None:
-        """Add a new goal as this owner's."""
+    async def add(self, goal: Goal) -> None:
+        """Store a new goal as this owner's, with the next statement or the COMMIT."""
         goal.user_id = self._user_id
-        self._session.add(goal)
+        values = {
+            "id": goal.id,
+            "user_id": goal.user_id,
+            "course_id": goal.course_id,
+            "title": goal.title,
+            "description": goal.description,
+            "status": goal.status.value,
+            "priority": goal.priority.value,
+            "progress": goal.progress_percentage,
+            "ai_generated": goal.ai_generated,
+            "validation_criteria": as_json(goal.validation_criteria),
+            "metadata": as_json(goal.meta),
+            "created_at": naive(goal.created_at),
+            "updated_at": naive(goal.updated_at),
+            "due_date": naive(goal.due_date),
+        }
+        await execute_later(self._session, _ADD, values)
 
     async def get(self, goal_id: str) -> Goal | None:
         """Return the goal, or None where this owner has no such one."""
@@ -101,6 +149,20 @@ class Goals:
             .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
         )
+
+    async def hold(self, goal_id: str) -> HeldGoal | None:
+        """Hold the goal as `lock` does, and return what its progress depends on."""
+        values = {"goal_id": goal_id, "user_id": self._user_id}
+        rows = await execute(self._session, _HOLD, values)
+        if not rows:
+            return None
+        held = HeldGoal._make(rows[0])
+        return held._replace(status=GoalStatus(held.status))
+
+    async def keep_progress(self, goal_id: str, progress: float, *, at: datetime) -> None:
+        """Write the progress of a goal that is held, with the next statement or the COMMIT."""
+        values = {"goal_id": goal_id, "user_id": self._user_id, "progress": progress}
+        await execute_later(self._session, _KEEP_PROGRESS, {**values, "at": naive(at)})
 
     async def course_of(self, goal_id: str) -> str | None:
         """Return the id of the goal's course, None also where there is no such goal."""
@@ -137,13 +199,9 @@ class Goals:
 
     async def mean_progress(self, course_id: str) -> float | None:
         """Return the mean progress of a course's goals but the cancelled ones, None without any."""
-        mean = await self._session.scalar(
-            select(func.avg(Goal.progress_percentage)).where(
-                Goal.course_id == course_id,
-                Goal.user_id == self._user_id,
-                Goal.status != GoalStatus.CANCELLED,
-            )
-        )
+        await self._session.flush()
+        values = {"course_id": course_id, "user_id": self._user_id}
+        [(mean,)] = await execute(self._session, _MEAN_PROGRESS, values)
         return None if mean is None else float(mean)
 
     async def latest_texts(self, *, limit: int) -> list[GoalText]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg.types.json import Jsonb
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.reads import execute, make_statement, read
+from db.reads import execute, execute_later, make_statement, read
 
 _FIND: Final = make_statement(
     "select request_hash, result from operations where id = :operation_id and user_id = :user_id"
@@ -102,6 +102,6 @@ class Operations:
 
     async def finish(self, operation_id: str, result: dict[str, Any]) -> None:
         """Keep the answer of an operation begun in this transaction."""
-        await execute(
+        await execute_later(
             self._session, _FINISH, {"operation_id": operation_id, "result": Jsonb(result)}
         )

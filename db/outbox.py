@@ -1,9 +1,11 @@
 """The outbox: a fact is recorded in the transaction of its change, or not at all.
 
 Recorded events wait in the session and leave in one message with its COMMIT, so that they cost no
-round trip of their own. What PostgreSQL says against one of them undoes the change too.
+round trip of their own. What PostgreSQL says against one of them undoes the change too. So do
+statements whose answer nobody needs, which leave before whatever the session sends next.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,13 +14,17 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
 from db.base import new_id
 from db.events import DomainEvent
 from db.models import Event
 
 RECORDED: Final = "recorded events"
+WAITING: Final = "waiting statements"
+
+Waiting = tuple[str, Sequence[Any]]
+"""SQL with parameters as `$1`, and their values."""
 
 INSERT: Final = b"""
 insert into events (id, event_type, user_id, entity_type, entity_id, payload, metadata, created_at)
@@ -57,35 +63,85 @@ def record(
         session.add(Event(**values, meta=meta))
 
 
+def wait_to_send(session: AsyncSession, sql: str, parameters: Sequence[Any]) -> None:
+    """Let a statement, whose answer nobody needs, leave before the next one or with the COMMIT.
+
+    What PostgreSQL says against it is said there.
+    """
+    session.info.setdefault(WAITING, []).append((sql, parameters))
+
+
+def take_waiting(session: AsyncSession | Session) -> list[Waiting]:
+    """Return what waits, in its order, for the caller to send."""
+    waiting: list[Waiting] = session.info.pop(WAITING, [])
+    return waiting
+
+
+async def send(raw: psycopg.AsyncConnection[Any], waiting: Sequence[Waiting]) -> None:
+    """Send statements over a connection in pipeline mode."""
+    for sql, parameters in waiting:
+        await psycopg.AsyncRawCursor(raw).execute(sql, parameters)
+
+
 @event.listens_for(RecordingSession, "before_commit")
 def _send_with_commit(session: Session) -> None:
-    recorded = session.info.pop(RECORDED, None)
-    if not recorded:
+    recorded = session.info.pop(RECORDED, [])
+    if not recorded and WAITING not in session.info:
         return
     session.flush()
-    connection = session.connection()
+    waiting = take_waiting(session)
     rows = [
         values | {"payload": Jsonb(values["payload"]), "metadata": Jsonb(values["metadata"])}
         for values in recorded
     ]
 
-    async def insert_and_commit(raw: psycopg.AsyncConnection[Any]) -> None:
+    async def send_and_commit(raw: psycopg.AsyncConnection[Any]) -> None:
         async with raw.pipeline():
+            await send(raw, waiting)
             for values in rows:
                 await raw.execute(INSERT, values)
             await raw.execute(b"commit")
 
+    _run(session, send_and_commit)
+
+
+def _send_waiting(session: Session) -> None:
+    """Send what waits before what the session itself sends next."""
+    if WAITING not in session.info:
+        return
+    waiting = take_waiting(session)
+
+    async def send_all(raw: psycopg.AsyncConnection[Any]) -> None:
+        async with raw.pipeline():
+            await send(raw, waiting)
+
+    _run(session, send_all)
+
+
+def _run(session: Session, work: Callable[[psycopg.AsyncConnection[Any]], Awaitable[None]]) -> None:
+    connection = session.connection()
     dbapi_connection: Any = connection.connection.dbapi_connection
     try:
-        dbapi_connection.run_async(insert_and_commit)
+        dbapi_connection.run_async(work)
     except psycopg.Error as error:
         raise as_sqlalchemy(error, connection, INSERT) from error
+
+
+@event.listens_for(RecordingSession, "do_orm_execute")
+def _send_before_statement(state: ORMExecuteState) -> None:
+    _send_waiting(state.session)
+
+
+@event.listens_for(RecordingSession, "before_flush")
+def _send_before_flush(session: Session, _context: Any, _instances: Any) -> None:
+    _send_waiting(session)
 
 
 @event.listens_for(RecordingSession, "after_transaction_end")
 def _forget_rolled_back(session: Session, transaction: SessionTransaction) -> None:
     if transaction.parent is None:
         session.info.pop(RECORDED, None)
+        session.info.pop(WAITING, None)
 
 
 def as_sqlalchemy(error: psycopg.Error, connection: Connection, statement: bytes) -> Exception:

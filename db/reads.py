@@ -12,7 +12,7 @@ transaction.
 import asyncio
 import re
 import select
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,7 +26,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, SessionTransaction
 
-from db.outbox import RecordingSession
+from db.outbox import RecordingSession, Waiting, send, take_waiting, wait_to_send
 from db.tenancy import SET_TENANT, tenant_of
 
 READS: Final = "reads"
@@ -104,7 +104,27 @@ async def execute(session: AsyncSession, statement: Statement, values: Mapping[s
     """
     raw = await (await session.connection()).get_raw_connection()
     connection: Any = raw.driver_connection
-    return await _execute(connection, statement, [values[name] for name in statement.names])
+    parameters = [values[name] for name in statement.names]
+    return await _execute(connection, statement, parameters, before=take_waiting(session))
+
+
+async def execute_later(
+    session: AsyncSession, statement: Statement, values: Mapping[str, Any]
+) -> None:
+    """Let `statement` be a part of the session's transaction, and tell nobody what it returns.
+
+    It goes in one message with the next one of `execute` or with the COMMIT, and what is wrong with
+    it is raised there. Unlike `execute` it keeps its place among the session's own statements. In a
+    savepoint it goes now.
+    """
+    if not session.in_transaction():
+        session.sync_session.begin()
+    if session.new or session.dirty or session.deleted:
+        await session.flush()
+    if session.in_nested_transaction():
+        await execute(session, statement, values)
+        return
+    wait_to_send(session, statement.sql, [values[name] for name in statement.names])
 
 
 def is_past(session: AsyncSession) -> bool:
@@ -242,15 +262,20 @@ async def _execute(
     parameters: list[Any],
     *,
     tenant: str | None = None,
+    before: Sequence[Waiting] = (),
 ) -> Rows:
-    """Execute `statement`; with a tenant, both in one message, which is one transaction."""
+    """Execute `statement`, in one message with what comes before it.
+
+    Out of a transaction that message, the tenant first, is one.
+    """
     cursor = psycopg.AsyncRawCursor(connection)
+    first = before if tenant is None else ((SET_TENANT, (tenant,)), *before)
     try:
-        if tenant is None:
+        if not first:
             await cursor.execute(statement.sql, parameters)
         else:
             async with connection.pipeline():
-                await psycopg.AsyncRawCursor(connection).execute(SET_TENANT, [tenant])
+                await send(connection, first)
                 await cursor.execute(statement.sql, parameters)
         return await cursor.fetchall() if cursor.description else []
     except psycopg.Error as error:

@@ -3,13 +3,39 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
+from db.columns import as_json, naive
 from db.keyset import Position, newest_first
 from db.models import CodeSnapshot, Task
+from db.reads import execute_later, make_statement, read
+
+_ADD: Final = make_statement("""
+insert into code_snapshots
+  (id, task_id, user_id, file_path, language, code_content, validation_passed, validation_score,
+   validation_feedback, issues_found, metadata, storage_path, created_at)
+values
+  (:id, :task_id, :user_id, :file_path, :language, :code_content, :validation_passed,
+   :validation_score, :validation_feedback, :issues_found, :metadata, :storage_path, :created_at)
+""")
+_LATEST: Final = make_statement("""
+select id, issues_found, metadata from code_snapshots
+where user_id = :user_id and task_id = :task_id
+order by created_at desc, id desc
+limit 1
+""")
+
+
+class LatestVerdict(NamedTuple):
+    """What was found in a task's newest snapshot, as it is stored."""
+
+    id: str
+    issues: list[Any] | None
+    meta: dict[str, Any] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +59,25 @@ class Snapshots:
         self._session = session
         self._user_id = user_id
 
-    def add(self, snapshot: CodeSnapshot) -> None:
-        """Add a new snapshot as this owner's."""
+    async def add(self, snapshot: CodeSnapshot) -> None:
+        """Store a new snapshot as this owner's, with the next statement or the COMMIT."""
         snapshot.user_id = self._user_id
-        self._session.add(snapshot)
+        values = {
+            "id": snapshot.id,
+            "task_id": snapshot.task_id,
+            "user_id": snapshot.user_id,
+            "file_path": snapshot.file_path,
+            "language": snapshot.language,
+            "code_content": snapshot.code_content,
+            "validation_passed": snapshot.validation_passed,
+            "validation_score": snapshot.validation_score,
+            "validation_feedback": snapshot.validation_feedback,
+            "issues_found": as_json(snapshot.issues_found),
+            "metadata": as_json(snapshot.meta),
+            "storage_path": snapshot.storage_path,
+            "created_at": naive(snapshot.created_at),
+        }
+        await execute_later(self._session, _ADD, values)
 
     async def get(self, snapshot_id: str) -> CodeSnapshot | None:
         """Return the snapshot, or None where this owner has no such one."""
@@ -46,14 +87,11 @@ class Snapshots:
             )
         )
 
-    async def latest_of_task(self, task_id: str) -> CodeSnapshot | None:
-        """Return the newest snapshot of a task."""
-        statement = select(CodeSnapshot).where(
-            CodeSnapshot.user_id == self._user_id, CodeSnapshot.task_id == task_id
-        )
-        return await self._session.scalar(
-            newest_first(statement, CodeSnapshot, after=None, limit=1)
-        )
+    async def latest_verdict(self, task_id: str) -> LatestVerdict | None:
+        """Return what was found in the newest snapshot of a task."""
+        values = {"user_id": self._user_id, "task_id": task_id}
+        rows = await read(self._session, _LATEST, values)
+        return LatestVerdict._make(rows[0]) if rows else None
 
     async def page(
         self, wanted: SnapshotFilter, *, limit: int, after: Position | None

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.columns import as_json, aware, naive
 from db.enums import TaskStatus, TaskType
 from db.models import CodeSnapshot, Goal, Task
 from db.ordering import (
@@ -20,7 +21,7 @@ from db.ordering import (
     read_number,
     read_text,
 )
-from db.reads import execute, make_statement
+from db.reads import execute, execute_later, make_statement, read
 
 SORTS: Final[SortColumns] = {
     "created_at": SortColumn(Task.created_at, read_moment),
@@ -36,6 +37,42 @@ select tasks.goal_id, goals.course_id
 from tasks left join goals on goals.id = tasks.goal_id and goals.user_id = tasks.user_id
 where tasks.id = :task_id and tasks.user_id = :user_id
 """)
+
+_TEXT: Final = make_statement("""
+select id, title, description, metadata from tasks where id = :task_id and user_id = :user_id
+""")
+_MOMENTS: Final = ("created_at", "updated_at", "started_at", "completed_at")
+_COLUMNS: Final = (
+    *("id", "user_id", "goal_id", "title", "description", "task_type", "status", "priority"),
+    *("estimated_hours", "actual_hours", "validation_result", "ai_feedback", "meta"),
+    *_MOMENTS,
+)
+_HOLD: Final = make_statement("""
+select id, user_id, goal_id, title, description, task_type, status, priority,
+       estimated_hours, actual_hours, validation_result, ai_feedback, metadata,
+       created_at, updated_at, started_at, completed_at
+from tasks where id = :task_id and user_id = :user_id
+for no key update
+""")
+_KEEP_VERDICT: Final = make_statement("""
+update tasks set status = :status::taskstatus, validation_result = :validation_result,
+       ai_feedback = :ai_feedback, metadata = :metadata, updated_at = :updated_at,
+       started_at = :started_at, completed_at = :completed_at
+where id = :task_id and user_id = :user_id
+""")
+_COUNT: Final = make_statement("""
+select count(*) filter (where status <> 'skipped'), count(*) filter (where status = 'completed')
+from tasks where goal_id = :goal_id and user_id = :user_id
+""")
+
+
+class TaskText(NamedTuple):
+    """What a task says, and its metadata as they are stored."""
+
+    id: str
+    title: str
+    description: str | None
+    meta: dict[str, Any] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +154,42 @@ class Tasks:
             .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
         )
+
+    async def text_of(self, task_id: str) -> TaskText | None:
+        """Return what the task says, or None where this owner has no such one."""
+        await self._session.flush()
+        values = {"task_id": task_id, "user_id": self._user_id}
+        rows = await read(self._session, _TEXT, values)
+        return TaskText._make(rows[0]) if rows else None
+
+    async def hold_for_verdict(self, task_id: str) -> Task | None:
+        """Return what `lock` returns, past the session: `keep_verdict` writes what changes.
+
+        Nothing of the task may wait in the session.
+        """
+        values = {"task_id": task_id, "user_id": self._user_id}
+        rows = await execute(self._session, _HOLD, values)
+        if not rows:
+            return None
+        row = dict(zip(_COLUMNS, rows[0], strict=True))
+        row |= {name: aware(row[name]) for name in _MOMENTS}
+        row |= {"task_type": TaskType(row["task_type"]), "status": TaskStatus(row["status"])}
+        return Task(**row)
+
+    async def keep_verdict(self, task: Task) -> None:
+        """Write status, verdict, metadata and moments of a task that is held."""
+        values = {
+            "task_id": task.id,
+            "user_id": self._user_id,
+            "status": task.status.value,
+            "validation_result": as_json(task.validation_result),
+            "ai_feedback": task.ai_feedback,
+            "metadata": as_json(task.meta),
+            "updated_at": naive(task.updated_at),
+            "started_at": naive(task.started_at),
+            "completed_at": naive(task.completed_at),
+        }
+        await execute_later(self._session, _KEEP_VERDICT, values)
 
     async def parents(self, task_id: str) -> Parents | None:
         """Return the ids of what a task belongs to, or None where this owner has no such task."""
@@ -204,14 +277,9 @@ class Tasks:
 
     async def count_of_goal(self, goal_id: str) -> TaskCounts:
         """Count a goal's tasks."""
-        counted, completed = (
-            await self._session.execute(
-                select(
-                    func.count().filter(Task.status != TaskStatus.SKIPPED),
-                    func.count().filter(Task.status == TaskStatus.COMPLETED),
-                ).where(Task.goal_id == goal_id, Task.user_id == self._user_id)
-            )
-        ).one()
+        await self._session.flush()
+        values = {"goal_id": goal_id, "user_id": self._user_id}
+        [(counted, completed)] = await execute(self._session, _COUNT, values)
         return TaskCounts(counted=counted, completed=completed)
 
     async def delete(self, task_id: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NotRequired, TypedDict, Unpack
 
 import psycopg
 from sqlalchemy import BigInteger, Date, String, bindparam, select, text
@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import UTCDateTime
 from db.conversation_models import UsageDay
-from db.reads import execute, is_past, make_statement, write
+from db.reads import execute, execute_later, is_past, make_statement, write
 
 _MOMENT: Final = bindparam("at", type_=UTCDateTime)
 _DAY: Final = bindparam("day", type_=Date)
@@ -178,6 +178,18 @@ class ModelDay:
     cost: Decimal | None
 
 
+class Used(TypedDict):
+    """What a run took; `at` is the moment, `kind` and `model` are for what was not reserved."""
+
+    input_tokens: int
+    output_tokens: int
+    calls: int
+    cost: Decimal | None
+    at: datetime
+    kind: NotRequired[str]
+    model: NotRequired[str | None]
+
+
 class Usage:
     """What models cost one owner."""
 
@@ -231,37 +243,29 @@ class Usage:
             raise
         return True
 
-    async def settle(
-        self,
-        operation_id: str,
-        *,
-        input_tokens: int,
-        output_tokens: int,
-        calls: int,
-        cost: Decimal | None,
-        at: datetime,
-        kind: str = "other",
-        model: str | None = None,
-    ) -> bool:
+    async def settle(self, operation_id: str, **used: Unpack[Used]) -> bool:
         """Count what was used in place of what was reserved; False where that was done before.
 
         It counts for the day of the reservation, else for that of `at`; `kind` is taken where
         nothing was reserved. `cost` is in USD, None where a price is not known.
         """
-        values = {
+        [(settled,)] = await execute(self._session, SETTLE, self._settlement(operation_id, used))
+        return bool(settled)
+
+    async def settle_later(self, operation_id: str, **used: Unpack[Used]) -> None:
+        """Do what `settle` does, with the transaction's next statement or its COMMIT."""
+        await execute_later(self._session, SETTLE, self._settlement(operation_id, used))
+
+    def _settlement(self, operation_id: str, used: Used) -> dict[str, Any]:
+        return {
+            "kind": "other",
+            "model": None,
+            **used,
             "id": operation_id,
             "user_id": self._user_id,
-            "kind": kind,
-            "model": model,
-            "input_tokens": input_tokens,
-            "output_tokens": output_tokens,
-            "calls": calls,
-            "cost": cost,
-            "day": utc_day(at),
-            "at": _naive(at),
+            "day": utc_day(used["at"]),
+            "at": _naive(used["at"]),
         }
-        [(settled,)] = await execute(self._session, SETTLE, values)
-        return bool(settled)
 
     async def release(self, operation_id: str) -> bool:
         """Give back what is reserved and was not used; False where nothing is."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
-from db.courses import SORTS, CourseFilter, Courses
+from db.courses import SORTS, CourseFilter, Courses, HeldCourse
 from db.enums import CourseStatus
 from db.events import (
     CourseArchived,
@@ -171,7 +171,7 @@ async def lock_courses(tools: ToolContext, course_ids: Collection[str | None]) -
     return await Courses(tools.session, tools.user_id).lock_all(named) if named else {}
 
 
-async def follow_goals(tools: ToolContext, course: Course | None) -> None:
+async def follow_goals(tools: ToolContext, course: Course | HeldCourse | None) -> None:
     """Set a course's progress to the mean of its goals that are not cancelled.
 
     A completed course stays at 100 and an archived one as it was; so does one without such goals.
@@ -180,7 +180,12 @@ async def follow_goals(tools: ToolContext, course: Course | None) -> None:
     if course is None or course.status in _SETTLED:
         return
     mean = await Goals(tools.session, tools.user_id).mean_progress(course.id)
-    if mean is not None and round(mean, 2) != course.progress_percentage:
+    if mean is None or round(mean, 2) == course.progress_percentage:
+        return
+    if isinstance(course, HeldCourse):
+        courses = Courses(tools.session, tools.user_id)
+        await courses.keep_progress(course.id, round(mean, 2), at=tools.now)
+    else:
         course.progress_percentage = round(mean, 2)
         course.updated_at = tools.now
 

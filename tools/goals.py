@@ -15,7 +15,7 @@ from db.events import (
     GoalStarted,
     GoalUpdated,
 )
-from db.goals import SORTS, GoalFilter, Goals
+from db.goals import SORTS, GoalFilter, Goals, HeldGoal
 from db.models import Course, Goal
 from db.snapshots import Snapshots
 from db.tasks import Tasks
@@ -78,14 +78,14 @@ async def create_goal(
 async def create_goals(
     tools: ToolContext, goals: Sequence[NewGoalRow], *, ai_generated: bool = False
 ) -> list[GoalOut]:
-    """Store goals as `create_goal` does, all rows in one statement and all texts in another."""
+    """Store goals as `create_goal` does, all rows and their texts in one message."""
     named = {new.goal.course_id for new in goals}
     await refer_to_courses(tools, named)
     await require_room(tools, "goals", new=len(goals))
     courses = await _lock_own(tools, named)
     rows = [_row(tools, new, ai_generated=ai_generated) for new in goals]
     for row in rows:
-        Goals(tools.session, tools.user_id).add(row)
+        await Goals(tools.session, tools.user_id).add(row)
         tools.record(
             GoalCreated(
                 goal_id=row.id,
@@ -242,7 +242,7 @@ async def hold_goal(tools: ToolContext, goal_id: str) -> tuple[Goal, Course | No
     return row, None if tools.directory.is_elsewhere else _course_of(row, courses)
 
 
-async def follow_tasks(tools: ToolContext, goal: Goal) -> None:
+async def follow_tasks(tools: ToolContext, goal: Goal | HeldGoal) -> None:
     """Set the goal's progress to the done share of its tasks that are not skipped.
 
     A completed goal stays at 100; one without such tasks is at 0. The goal must be locked, and its
@@ -252,7 +252,12 @@ async def follow_tasks(tools: ToolContext, goal: Goal) -> None:
         return
     counts = await Tasks(tools.session, tools.user_id).count_of_goal(goal.id)
     progress = round(100.0 * counts.completed / counts.counted, 2) if counts.counted else 0.0
-    if progress != goal.progress_percentage:
+    if progress == goal.progress_percentage:
+        return
+    if isinstance(goal, HeldGoal):
+        goals = Goals(tools.session, tools.user_id)
+        await goals.keep_progress(goal.id, progress, at=tools.now)
+    else:
         goal.progress_percentage = progress
         goal.updated_at = tools.now
 

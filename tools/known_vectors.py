@@ -19,6 +19,9 @@ from tools.logs import LazyLogger
 MOST_WAITING: Final = 1_000
 """Transactions whose vectors wait here; those of later ones are left to the backfill."""
 
+PAUSE_SECONDS: Final = 0.05
+"""How long they wait for the answer of their request to go out first."""
+
 log = LazyLogger(__name__)
 
 
@@ -43,6 +46,7 @@ class KnownVectors:
             await self._task
 
     async def _store(self) -> None:
+        await asyncio.sleep(PAUSE_SECONDS)
         while self._waiting:
             open_tools, known = self._waiting.popleft()
             try:

@@ -6,7 +6,7 @@ from typing import Final
 from db.base import new_id
 from db.events import CodeSubmitted, DomainEvent, TaskUpdated, UserUpdated
 from db.models import CodeSnapshot
-from db.snapshots import SnapshotFilter, Snapshots
+from db.snapshots import LatestVerdict, SnapshotFilter, Snapshots
 from db.tasks import Tasks
 from tools.context import ToolContext
 from tools.cursors import cut_page, decode_cursor
@@ -20,7 +20,7 @@ from tools.indexing import (
 )
 from tools.quotas import require_room
 from tools.schemas import SnapshotIn, SnapshotOut, SnapshotPage, SnapshotSummary, Verdict
-from tools.tasks import no_such_task
+from tools.tasks import get_task_text
 from tools.versions import ANY_VERSION, IfMatch
 
 EVERY_SNAPSHOT: Final = SnapshotFilter()
@@ -37,9 +37,7 @@ async def record_snapshot(
     await require_room(tools, "code_snapshots")
     task = None
     if snapshot.task_id is not None:
-        task = await Tasks(tools.session, tools.user_id).get(snapshot.task_id)
-        if task is None:
-            raise no_such_task()
+        task = await get_task_text(tools, snapshot.task_id)
     sha256 = hashlib.sha256(snapshot.code.encode()).hexdigest()
     lines = len(snapshot.code.splitlines())
     row = CodeSnapshot(
@@ -60,7 +58,7 @@ async def record_snapshot(
         storage_path=None,
         created_at=tools.now,
     )
-    Snapshots(tools.session, tools.user_id).add(row)
+    await Snapshots(tools.session, tools.user_id).add(row)
 
     tools.record(
         CodeSubmitted(
@@ -95,10 +93,9 @@ async def get_snapshot(tools: ToolContext, snapshot_id: str) -> SnapshotOut:
     return _out(row)
 
 
-async def latest_snapshot(tools: ToolContext, task_id: str) -> SnapshotOut | None:
-    """Return the newest snapshot of one of the learner's tasks, None before the first."""
-    row = await Snapshots(tools.session, tools.user_id).latest_of_task(task_id)
-    return None if row is None else _out(row)
+async def latest_verdict(tools: ToolContext, task_id: str) -> LatestVerdict | None:
+    """Return what was found in the newest snapshot of a task, None before the first."""
+    return await Snapshots(tools.session, tools.user_id).latest_verdict(task_id)
 
 
 async def list_snapshots(

@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from db.base import new_id
+from db.courses import Courses, HeldCourse
 from db.enums import TaskStatus
 from db.events import DomainEvent, TaskCompleted, TaskCreated, TaskStarted, TaskUpdated
-from db.goals import Goals
+from db.goals import Goals, HeldGoal
 from db.models import Course, Goal, Task
 from db.snapshots import Snapshots
-from db.tasks import SORTS, TaskFilter, Tasks
+from db.tasks import SORTS, TaskFilter, Tasks, TaskText
 from tools.context import ToolContext
 from tools.courses import follow_goals, lock_courses
 from tools.cursors import NEWEST_FIRST, cut_sorted, decode_place
@@ -109,6 +110,14 @@ async def get_task(tools: ToolContext, task_id: str) -> TaskOut:
     return _out(row)
 
 
+async def get_task_text(tools: ToolContext, task_id: str) -> TaskText:
+    """Return what one of the learner's tasks says. Raises NotFound."""
+    text = await Tasks(tools.session, tools.user_id).text_of(task_id)
+    if text is None:
+        raise no_such_task()
+    return text
+
+
 async def list_tasks(
     tools: ToolContext,
     *,
@@ -193,7 +202,7 @@ async def apply_validation(
     nothing: the caller knows the model and the snapshot, and records TASK_VALIDATED and what
     belongs to it. Raises NotFound.
     """
-    row, goal, course = await _hold(tools, task_id)
+    row, goal, course = await _hold_for_verdict(tools, task_id)
     row.validation_result = {
         **(extra or {}),
         "passed": passed,
@@ -206,6 +215,7 @@ async def apply_validation(
     if meta:
         row.meta = {**(row.meta or {}), **meta}
     _enter(row, VERDICT_STATUS[passed], now=tools.now)
+    await Tasks(tools.session, tools.user_id).keep_verdict(row)
     await _follow(tools, goal, course)
     return _out(row)
 
@@ -247,6 +257,29 @@ async def _hold(tools: ToolContext, task_id: str) -> tuple[Task, Goal | None, Co
     return row, goal, courses[goal.course_id]
 
 
+async def _hold_for_verdict(
+    tools: ToolContext, task_id: str
+) -> tuple[Task, HeldGoal | None, HeldCourse | None]:
+    """Hold what `_hold` holds, in its order, past the session: a verdict writes nothing else."""
+    tasks = Tasks(tools.session, tools.user_id)
+    parents = await tasks.parents(task_id)
+    if parents is None:
+        raise no_such_task()
+    course, goal = None, None
+    if parents.course_id is not None:
+        course = await Courses(tools.session, tools.user_id).hold(parents.course_id)
+    if parents.goal_id is not None:
+        goal = await Goals(tools.session, tools.user_id).hold(parents.goal_id)
+    row = await tasks.hold_for_verdict(task_id)
+    if row is None:
+        raise no_such_task()
+    if goal is None or goal.course_id is None:
+        return row, goal, None
+    if course is None or goal.course_id != course.id:
+        raise Conflict(MOVED)
+    return row, goal, course
+
+
 async def _lock(tools: ToolContext, task_id: str) -> Task:
     row = await Tasks(tools.session, tools.user_id).lock(task_id)
     if row is None:
@@ -254,7 +287,9 @@ async def _lock(tools: ToolContext, task_id: str) -> Task:
     return row
 
 
-async def _follow(tools: ToolContext, goal: Goal | None, course: Course | None) -> None:
+async def _follow(
+    tools: ToolContext, goal: Goal | HeldGoal | None, course: Course | HeldCourse | None
+) -> None:
     if goal is not None:
         await follow_tasks(tools, goal)
         await follow_goals(tools, course)

@@ -134,7 +134,7 @@ async def settle(
 
     `kind` and `model` are for what was not reserved.
     """
-    await Usage(tools.session, tools.user_id).settle(
+    await Usage(tools.session, tools.user_id).settle_later(
         operation_id,
         input_tokens=input_tokens,
         output_tokens=output_tokens,

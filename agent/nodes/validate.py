@@ -31,8 +31,8 @@ from tools.context import ToolContext
 from tools.dismissals import dismissed_fingerprints
 from tools.indexing import CODE_SNAPSHOT, TASK, snapshot_text
 from tools.schemas import SnapshotIn, SnapshotOut, TaskOut, Verdict
-from tools.snapshots import latest_snapshot, record_snapshot
-from tools.tasks import apply_validation, get_task
+from tools.snapshots import latest_verdict, record_snapshot
+from tools.tasks import apply_validation, get_task_text
 
 QUERY_CHARACTERS: Final = 400
 DEFAULT_HINT: Final = "concept"
@@ -44,15 +44,16 @@ async def load(tools: ToolContext, request: Json) -> Json:
     dismissed = sorted(await dismissed_fingerprints(tools))
     if request.get("task_id") is None:
         return {"task": None, "criteria": [], "previous": None, "dismissed": dismissed}
-    task = await get_task(tools, request["task_id"])
-    previous = await latest_snapshot(tools, task.id)
-    criteria = [str(text) for text in _list(task.metadata.get("acceptance_criteria"))]
+    task = await get_task_text(tools, request["task_id"])
+    previous = await latest_verdict(tools, task.id)
+    meta = task.meta or {}
+    criteria = [str(text) for text in _list(meta.get("acceptance_criteria"))]
     return {
         "task": {
             "id": task.id,
             "title": task.title,
             "description": task.description or "",
-            "proposed": task.metadata.get("proposed_examples"),
+            "proposed": meta.get("proposed_examples"),
         },
         "criteria": criteria,
         "without_sources": [task.id],
@@ -61,8 +62,8 @@ async def load(tools: ToolContext, request: Json) -> Json:
         if previous is None
         else {
             "code_snapshot_id": previous.id,
-            "issues": previous.issues_found,
-            "runs": previous.metadata.get("runs", []),
+            "issues": previous.issues or [],
+            "runs": (previous.meta or {}).get("runs", []),
         },
     }
 

@@ -1,11 +1,11 @@
 """Events are recorded with the COMMIT of their change: both, or neither, and no wait of its own."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from db.base import utc_now
@@ -14,6 +14,7 @@ from db.enums import CourseStatus, EventType
 from db.events import CourseCreated
 from db.models import Course, Event, OutboxEntry
 from db.outbox import record
+from db.reads import execute, execute_later, make_statement
 from tests.event_samples import sample
 
 
@@ -96,6 +97,44 @@ async def test_a_savepoint_that_is_undone_takes_its_events_with_it(sessions: Ses
         await savepoint.rollback()
 
     assert await found(sessions) == (["kept"], [EventType.COURSE_CREATED], 1)
+
+
+ADD: Final = make_statement("insert into courses (id, title) values (:name, :name)")
+RENAME: Final = make_statement("update courses set title = :title where id = :name")
+NAME: Final = make_statement("select id from courses where id = :name")
+
+
+async def test_a_statement_that_nobody_reads_keeps_its_place_among_the_others(
+    sessions: Sessions,
+) -> None:
+    async with sessions.begin() as session:
+        await execute_later(session, ADD, {"name": "a"})
+        seen_past = await execute(session, NAME, {"name": "a"})
+        await execute_later(session, ADD, {"name": "b"})
+        seen_by_session = await session.scalar(select(Course.id).where(Course.id == "b"))
+        session.add(make_course("c"))
+        await execute_later(session, RENAME, {"name": "c", "title": "after it"})
+        await execute_later(session, ADD, {"name": "d"})
+
+    assert (seen_past, seen_by_session) == ([("a",)], "b")
+    assert (await found(sessions))[0] == ["a", "b", "c", "d"]
+    async with sessions() as session:
+        title = await session.scalar(select(Course.title).where(Course.id == "c"))
+    assert title == "after it"
+
+
+async def test_a_statement_that_waits_is_undone_with_its_transaction(sessions: Sessions) -> None:
+    async with sessions() as session:
+        await execute_later(session, ADD, {"name": "undone"})
+        await session.rollback()
+        await session.commit()
+    with pytest.raises(IntegrityError):
+        async with sessions.begin() as session:
+            record_sample(session)
+            await execute_later(session, ADD, {"name": "twice"})
+            await execute_later(session, ADD, {"name": "twice"})
+
+    assert await found(sessions) == ([], [], 0)
 
 
 async def test_a_connection_that_is_lost_at_the_commit_is_a_database_error(

@@ -6,7 +6,7 @@ import pytest
 
 from tests.service import Learner, Service
 from tools.schemas import SnapshotIn, Verdict
-from tools.snapshots import latest_snapshot, record_snapshot
+from tools.snapshots import latest_verdict, record_snapshot
 
 CODE = "def suma(a, b):\r\n\treturn a + b  # \u202e\u200b ¡ñ! 🙂\n\n"
 
@@ -97,7 +97,7 @@ async def test_lists_leave_the_code_out_and_are_filtered_by_task_and_language(
     assert [item["id"] for item in of_sql["items"]] == [other["id"]]
 
 
-async def test_the_latest_snapshot_of_a_task_is_the_newest_of_its_owner(
+async def test_the_latest_verdict_of_a_task_is_the_newest_of_its_owner(
     ana: Learner, bruno: Learner, service: Service
 ) -> None:
     task = await ana.make("tasks", title="Sumar")
@@ -107,9 +107,9 @@ async def test_the_latest_snapshot_of_a_task_is_the_newest_of_its_owner(
         )
 
         async with service.services.open_tools(ana.id) as tools:
-            found = await latest_snapshot(tools, task["id"])
+            found = await latest_verdict(tools, task["id"])
         async with service.services.open_tools(bruno.id) as tools:
-            not_found = await latest_snapshot(tools, task["id"])
+            not_found = await latest_verdict(tools, task["id"])
 
         assert found is not None
         assert found.id == last["id"]
