@@ -95,7 +95,7 @@ def create_bare(sessions: Sessions) -> FastAPI:
         owner = authorization.removeprefix("Bearer ")
         async with _begin(sessions, owner) as session:
             await count_up_to(session, "goals", owner, limit=MOST)
-            Goals(session, owner).add(goal)
+            await Goals(session, owner).add(goal)
             _record(session, _created(goal), owner, now)
             chunks = {goal.id: [_chunk(goal)]}
             await Embeddings(session, owner).add(KIND, chunks, at=now)
