@@ -162,6 +162,10 @@ class Reads:
         self._turns = asyncio.Semaphore(CONNECTIONS)
         self._idle: list[Connection] = []
 
+    def __del__(self) -> None:
+        """Close what a statement has put back behind the last `close`."""
+        self.close()
+
     @property
     def in_use(self) -> int:
         """Return how many connections somebody uses."""
@@ -240,11 +244,17 @@ class Reads:
                 options=self._options,
                 connect_timeout=self._connect_timeout,
             )
+        except psycopg.Error as error:
+            raise _as_sqlalchemy(error, "connect") from error
+        try:
             from pgvector.psycopg import register_vector_async
 
             await register_vector_async(connection)
-        except psycopg.Error as error:
-            raise _as_sqlalchemy(error, "connect") from error
+        except BaseException as error:
+            connection.pgconn.finish()  # nobody else knows of it
+            if isinstance(error, psycopg.Error):
+                raise _as_sqlalchemy(error, "connect") from error
+            raise
         return connection
 
     def _put_back(self, connection: Connection, idle: list[Connection]) -> None:
