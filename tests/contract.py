@@ -44,6 +44,8 @@ CHECKS: Final[dict[str, Any]] = {
 MAX_SHOWN: Final = 1_000
 ENDS_A_USER: Final = "forget_me"
 """The operation after which a token is worth nothing."""
+IN_ANOTHER_LANGUAGE: Final = b"the model did not answer in the language"
+"""A 502 that is documented: the scripted tutor quotes the goal, which may be in any language."""
 NAMING: Final = ("_id", "fingerprint")
 """How fields end that name something else."""
 
@@ -175,6 +177,8 @@ def _take(event: Any, found: Exploration) -> None:
                 continue
             answer = recorder.interactions[case_id].response
             said = b"" if answer is None else answer.content[:MAX_SHOWN]
+            if check.name == "not_a_server_error" and IN_ANOTHER_LANGUAGE in said:
+                continue
             found.wrong.append(f"{check.name}: {failed.failure}\n{failed.code_sample}\n{said!r}")
 
 
