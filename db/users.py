@@ -88,10 +88,6 @@ class Users:
         )
         return updated is not None
 
-    async def is_active(self, user_id: str) -> bool:
-        """Tell whether there is such an account and it may be used."""
-        return await read(self._session, _IS_ACTIVE, {"user_id": user_id}) == [(True,)]
-
     async def metadata_of(self, user_id: str) -> dict[str, Any] | None:
         """Return the account's metadata, perhaps empty; None where there is no such account."""
         rows = await read(self._session, _METADATA, {"user_id": user_id})

@@ -5,7 +5,8 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.users import Users
+from db.engine import Sessions
+from db.users import Users, is_active
 from tools.courses import find_own_course
 from tools.schemas import CourseOut
 
@@ -24,7 +25,7 @@ class Directory(Protocol):
     def introduce(self, user_id: str, bearer: str) -> None:
         """Keep the token by which this user has just proved who they are, to ask with it."""
 
-    async def is_active(self, session: AsyncSession, user_id: str) -> bool:
+    async def is_active(self, sessions: Sessions, user_id: str) -> bool:
         """Tell whether there is such an account and it may be used."""
 
     async def metadata_of(self, session: AsyncSession, user_id: str) -> dict[str, Any] | None:
@@ -45,9 +46,9 @@ class OwnTables:
     def introduce(self, user_id: str, bearer: str) -> None:
         """Keep nothing: the tables ask for no token."""
 
-    async def is_active(self, session: AsyncSession, user_id: str) -> bool:
+    async def is_active(self, sessions: Sessions, user_id: str) -> bool:
         """Tell whether there is such an account and it may be used."""
-        return await Users(session).is_active(user_id)
+        return await is_active(sessions, user_id)
 
     async def metadata_of(self, session: AsyncSession, user_id: str) -> dict[str, Any] | None:
         """Return the account's metadata, perhaps empty; None where there is no such account."""

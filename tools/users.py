@@ -3,15 +3,16 @@
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import outbox
 from db.base import new_id
+from db.engine import Sessions
 from db.erasures import Erasures
 from db.events import UserCreated, UserUpdated
 from db.models import User
 from db.tenancy import bind_tenant
-from db.users import Users, is_active
+from db.users import Users
 from tools.context import ToolContext
 from tools.directory import Directory
 from tools.errors import AuthError, Conflict, NotFound, UsersUnavailable
@@ -57,9 +58,7 @@ async def preferences_of(tools: ToolContext) -> dict[str, Any] | None:
         return {}
 
 
-async def may_ask(
-    sessions: async_sessionmaker[AsyncSession], directory: Directory, user_id: str
-) -> bool:
+async def may_ask(sessions: Sessions, directory: Directory, user_id: str) -> bool:
     """Tell whether this user may use the service at this moment.
 
     An account of this database is closed when its owner asks to be forgotten; one elsewhere goes
@@ -67,13 +66,12 @@ async def may_ask(
     """
     if not user_id:
         return False
-    if not directory.is_elsewhere:
-        return await is_active(sessions, user_id)
-    async with sessions.begin() as session:
-        bind_tenant(session, user_id)
-        if await Erasures(session, user_id).is_requested():
-            return False
-        return await directory.is_active(session, user_id)
+    if directory.is_elsewhere:
+        async with sessions.begin() as session:
+            bind_tenant(session, user_id)
+            if await Erasures(session, user_id).is_requested():
+                return False
+    return await directory.is_active(sessions, user_id)
 
 
 def no_such_user() -> NotFound:

@@ -20,6 +20,7 @@ import httpx2
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.engine import Sessions
 from db.reads import holds_connection
 from tools.breaker import Breaker
 from tools.errors import AuthError, InputError, UsersUnavailable
@@ -122,9 +123,10 @@ class UsersService:
         if len(self._bearers) > KEPT_TOKENS:
             self._bearers.popitem(last=False)
 
-    async def is_active(self, session: AsyncSession, user_id: str) -> bool:
+    async def is_active(self, sessions: Sessions, user_id: str) -> bool:
         """Tell whether there is such an account and it may be used."""
-        user = await self._find_user(session, user_id)
+        async with sessions() as session:
+            user = await self._find_user(session, user_id)
         return user is not None and user.is_active
 
     async def metadata_of(self, session: AsyncSession, user_id: str) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from api.auth import make_token
 from db.engine import Sessions, make_engine, make_sessions
@@ -25,6 +25,7 @@ from tools.http import make_http_clients
 from tools.users_service import Kept, Replies, UsersService
 
 NEVER_BEGUN: Final = AsyncSession()
+UNBOUND: Final = async_sessionmaker[AsyncSession]()
 FAULTS: Final = ["slow", "error", "garbage", "oversized"]
 
 
@@ -78,7 +79,7 @@ async def test_it_reads_accounts_and_courses(asking: UsersService) -> None:
     course = await find(asking)
     page = await asking.list_courses(NEVER_BEGUN, "usr_ana", limit=1)
 
-    assert await asking.is_active(NEVER_BEGUN, "usr_ana")
+    assert await asking.is_active(UNBOUND, "usr_ana")
     assert await asking.metadata_of(NEVER_BEGUN, "usr_ana") == {"preferences": {"language": "es"}}
     assert (course.title, course.user_id) == ("FastAPI desde cero", "usr_ana")
     assert course.metadata == {"technologies": ["Python", "FastAPI"]}
@@ -97,21 +98,21 @@ async def test_what_is_another_users_is_not_there_even_for_a_service(
 async def test_an_account_that_is_closed_or_gone_is_not_active(stub: Stub, clock: Clock) -> None:
     async with client_of(stub.url, clock, token=SERVICE_TOKEN) as users:
         for user_id in ("usr_gone", "usr_nobody", "../stub", "usr_ana/../usr_bruno", ".."):
-            assert not await users.is_active(NEVER_BEGUN, user_id)
+            assert not await users.is_active(UNBOUND, user_id)
 
 
 async def test_a_token_that_is_refused_there_is_refused_here(asking: UsersService) -> None:
     asking.introduce("usr_ana", "no token at all")
 
     with pytest.raises(AuthError):
-        await asking.is_active(NEVER_BEGUN, "usr_ana")
+        await asking.is_active(UNBOUND, "usr_ana")
 
 
 async def test_without_anybodys_token_nothing_is_asked(stub: Stub, asking: UsersService) -> None:
     before = stub.fail("none")
 
     with pytest.raises(UsersUnavailable):
-        await asking.is_active(NEVER_BEGUN, "usr_bruno")
+        await asking.is_active(UNBOUND, "usr_bruno")
 
     assert stub.fail("none") == before
 
@@ -298,8 +299,8 @@ async def test_a_session_that_has_not_begun_holds_no_connection_while_it_is_aske
     stub.fail("slow")
     asking.timeout = IMPATIENT
 
-    async with sessions.begin() as session:
-        waiting = asyncio.create_task(asking.is_active(session, "usr_ana"))
+    async with sessions.begin():
+        waiting = asyncio.create_task(asking.is_active(sessions, "usr_ana"))
         async with sessions.begin() as other:
             answered = await other.scalar(text("select 1"))
         with pytest.raises(UsersUnavailable):
