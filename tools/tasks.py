@@ -266,14 +266,14 @@ async def _hold_for_verdict(
     if parents is None:
         raise no_such_task()
     course, goal = None, None
-    if parents.course_id is not None:
+    if parents.course_id is not None and not tools.directory.is_elsewhere:
         course = await Courses(tools.session, tools.user_id).hold(parents.course_id)
     if parents.goal_id is not None:
         goal = await Goals(tools.session, tools.user_id).hold(parents.goal_id)
     row = await tasks.hold_for_verdict(task_id)
     if row is None:
         raise no_such_task()
-    if goal is None or goal.course_id is None:
+    if goal is None or goal.course_id is None or tools.directory.is_elsewhere:
         return row, goal, None
     if course is None or goal.course_id != course.id:
         raise Conflict(MOVED)
