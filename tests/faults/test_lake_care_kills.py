@@ -76,6 +76,7 @@ def run_to_the_end_or_death(
     return child.returncode
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("failpoint", COMPACTION)
 def test_a_compaction_killed_there_is_healed_by_the_next(
     failpoint: Failpoint, database_url: str, outbox: Engine, lake: FolderLake
@@ -119,6 +120,7 @@ def test_a_merge_of_late_events_killed_there_is_healed_by_scrub_too(
     assert_lake_holds_every_event_once(outbox, lake.root)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("failpoint", ["scrub.quarantined", "sink.mid_write", "sink.before_tx2"])
 def test_a_scrub_killed_there_is_healed_by_the_next_and_a_sink(
     failpoint: Failpoint, database_url: str, outbox: Engine, lake: FolderLake
