@@ -17,7 +17,8 @@ from tools.context import ToolContext
 from tools.embedders import SCRIPTED_MODEL, Embedder
 from tools.embedding_models import ScriptedEmbeddings
 from tools.errors import NotFound, RunActive
-from tools.runs import Begun, Lease, Said, begin_talk, chain, find_thread
+from tools.runs import Begun, Lease, Opening, Said, begin_talk, chain, find_thread
+from tools.usage import Budget
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEASE = Lease("w1", NOW + timedelta(seconds=30))
@@ -155,3 +156,86 @@ async def test_a_talk_begins_with_the_owners_words_and_goals_alone(sessions: Ses
     assert (talk.account, talk.finished, talk.goals) == ({}, None, [])
     assert of_bruno.said == []
     assert of_nobody.account is None
+
+
+def opening(*, day_tokens: int, messages: int = 39) -> Opening:
+    budget = Budget(
+        day_tokens=day_tokens,
+        day_calls=100,
+        run_tokens=60,
+        run_calls=3,
+        input_price=None,
+        output_price=None,
+    )
+    return Opening(
+        lambda run_id, thread_id: f'{{"run": "{run_id}", "thread": "{thread_id}"}}',
+        budget,
+        "m",
+        messages,
+        5,
+    )
+
+
+USED = text("select reserved_tokens, reserved_calls from usage_days where user_id = :id")
+RESERVED = text("select state, reserved_tokens, model from usage_records where user_id = :id")
+EVENTS = text("select seq, type, data ->> 'run' from run_events")
+
+
+async def test_an_opened_talk_is_told_reserved_and_read_in_one(sessions: Sessions) -> None:
+    ana = await add_user(sessions, "ana")
+    history = [Said("user", "Hola"), Said("assistant", "Dime")]
+
+    begun = await begin(
+        sessions, ana, "Bien", history=history, opening=opening(day_tokens=100, messages=1)
+    )
+
+    assert begun.start is not None
+    assert begun.start.reserved
+    assert begun.start.talk.said == [{"role": "assistant", "content": "Dime"}]
+    assert begun.start.talk.account == {}
+    async with sessions() as session:
+        assert (await session.execute(EVENTS)).all() == [(1, "run_started", begun.run.id)]
+        assert (await session.execute(USED, {"id": ana})).all() == [(60, 3)]
+        assert (await session.execute(RESERVED, {"id": ana})).all() == [("reserved", 60, "m")]
+
+
+async def test_an_opened_talk_hears_what_was_said_in_its_thread(sessions: Sessions) -> None:
+    ana = await add_user(sessions, "ana")
+    first = await begin(sessions, ana, "uno", opening=opening(day_tokens=1_000))
+    await end(sessions, first.run)
+
+    second = await begin(
+        sessions, ana, "dos", thread_id=first.run.thread_id, opening=opening(day_tokens=1_000)
+    )
+
+    assert second.start is not None
+    assert second.start.talk.said == [{"role": "user", "content": "uno"}]
+
+
+async def test_of_opened_talks_at_once_only_those_with_room_are_reserved(
+    sessions: Sessions,
+) -> None:
+    ana = await add_user(sessions, "ana")
+
+    begun = await asyncio.gather(
+        *(begin(sessions, ana, f"{number}", opening=opening(day_tokens=130)) for number in range(6))
+    )
+
+    reserved = [one.start.reserved for one in begun if one.start is not None]
+    assert sorted(reserved) == [False] * 4 + [True] * 2
+    async with sessions() as session:
+        assert (await session.execute(USED, {"id": ana})).all() == [(120, 6)]
+        assert len((await session.execute(RESERVED, {"id": ana})).all()) == 2
+
+
+async def test_a_talk_that_does_not_begin_reserves_nothing(sessions: Sessions) -> None:
+    ana = await add_user(sessions, "ana")
+    first = await begin(sessions, ana, "uno", opening=opening(day_tokens=1_000))
+
+    with pytest.raises(RunActive):
+        await begin(
+            sessions, ana, "dos", thread_id=first.run.thread_id, opening=opening(day_tokens=1_000)
+        )
+
+    async with sessions() as session:
+        assert (await session.execute(USED, {"id": ana})).all() == [(60, 3)]
