@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from db.base import new_id
+from db.base import as_text, new_id
 from db.courses import Courses, HeldCourse
 from db.enums import TaskStatus
 from db.events import DomainEvent, TaskCompleted, TaskCreated, TaskStarted, TaskUpdated
@@ -208,7 +208,7 @@ async def apply_validation(
         "passed": passed,
         "score": score,
         "issues": issues,
-        "validated_at": tools.now.isoformat().replace("+00:00", "Z"),
+        "validated_at": as_text(tools.now),
     }
     row.ai_feedback = feedback
     row.updated_at = tools.now

@@ -14,7 +14,7 @@ from agent.sources import shown
 from agent.state import AgentState, Json
 from agent.stream import PlanChanged
 from agent.told import tell_proposal
-from db.base import utc_now
+from db.base import as_text, utc_now
 from db.interrupts import Interrupts
 
 Context = Runtime[AgentContext]
@@ -69,7 +69,7 @@ def _proposal(job: Job, state: AgentState, context: AgentContext) -> Json:
         "interrupt_id": question_id(state["operation_id"]),
         "kind": job.name,
         "items": job.items(state["draft"]),
-        "expires_at": expires_at.isoformat().replace("+00:00", "Z"),
+        "expires_at": as_text(expires_at),
         "dropped": state["draft"].get("dropped", []),
         "repairs": state["draft"].get("repairs", []),
         "calibration": state["draft"].get("calibration"),
