@@ -46,7 +46,7 @@ def nothing_written_unapproved(case: Case, outcome: Outcome) -> Score:
 
 
 def approved_written_exactly(case: Case, outcome: Outcome) -> Score:
-    """1 where all that was accepted is written, with the learner's words; None where nothing was."""
+    """1 where all that was accepted is written, in the learner's words; None where nothing was."""
     approved = [came for _, came in turns(case, outcome) if came.get("decided")]
     if not approved:
         return None

@@ -28,7 +28,7 @@ _ID_OF: Final = {
 
 @dataclass
 class Talker:
-    """One learner in one thread; `read` gives the rows as they are, `settle` makes them findable."""
+    """One learner in one thread; `read` gives the rows as they are, `settle` has them found."""
 
     client: httpx2.AsyncClient
     names: Names

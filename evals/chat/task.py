@@ -43,7 +43,8 @@ async def open_task(way: Way, model: Model) -> AsyncIterator[Task]:
         async with open_in_process(
             url, chat=model.chat, embedder=model.embedder, now=lambda: TALKED
         ) as service:
-            yield Stage(service).go_through
+            filler = Filler(service.services.system, model.embedder)
+            yield Stage(service, filler).go_through
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Stage:
     """The service, and the turn of who fills its vectors: a search must not depend on others."""
 
     service: InProcess
+    filler: Filler
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def go_through(self, case: Case) -> Outcome:
@@ -71,9 +73,8 @@ class Stage:
         return Outcome(data={"turns": turns})
 
     async def _settle(self) -> None:
-        services = self.service.services
         async with self._turn:
-            await Filler(services.system, services.embedder).fill()
+            await self.filler.fill()
 
 
 def _as_planned(case: Case) -> PlanningCase:
