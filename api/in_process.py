@@ -16,7 +16,6 @@ from api.bootstrap import Agent, Services
 from api.settings import Settings
 from api.tenancy import open_tenancy
 from db.base import utc_now
-from db.embedded import as_app
 from db.engine import make_engine, make_sessions
 
 if TYPE_CHECKING:
@@ -50,12 +49,18 @@ class InProcess:
 
 @contextlib.asynccontextmanager
 async def open_in_process(
-    url: str, *, chat: "ChatModel", embedder: "Embedder", now: Callable[[], datetime]
+    url: str,
+    app_url: str,
+    *,
+    chat: "ChatModel",
+    embedder: "Embedder",
+    now: Callable[[], datetime],
 ) -> AsyncIterator[InProcess]:
-    """Yield the application over the embedded, migrated database at `url`, its runs at work.
+    """Yield the application over the migrated database at `url`, its runs at work.
 
-    Settings are the defaults, whatever the environment says. Nobody is limited to requests a
-    minute, and nothing gets vectors in the background: a search finds what a filler has filled.
+    Requests connect to `app_url`. Settings are the defaults, whatever the environment says. Nobody
+    is limited to requests a minute, and nothing gets vectors in the background: a search finds what
+    a filler has filled.
     """
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
     from agent.graph import build_graph
@@ -63,7 +68,6 @@ async def open_in_process(
     from api.checkpoints import open_checkpoints
     from api.runs.hub import open_hub
 
-    app_url = as_app(url)
     settings = Settings.model_construct(chat="local")
     async with AsyncExitStack() as stack:
         engine, system = make_engine(app_url), make_engine(url, pool_size=2)

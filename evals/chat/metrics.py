@@ -169,8 +169,8 @@ def _covers(item: Json, change: Json) -> bool:
         )
     row = item.get("entity_id") or item.get("task_id")
     if item["kind"] == "status":
-        return change["change"] == "change" and change["id"] == row
-    return change["change"] != "add" and change["id"] == row
+        return bool(change["change"] == "change" and change["id"] == row)
+    return bool(change["change"] != "add" and change["id"] == row)
 
 
 def _says(item: Json, change: Json) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 
 from api.in_process import InProcess, open_in_process
 from api.migrations import migrate
-from db.embedded import open_embedded
+from db.embedded import as_app, open_embedded
 from evals import planning_rows
 from evals.chat import naive
 from evals.chat.names import Names
@@ -39,12 +39,18 @@ async def open_task(way: Way, model: Model) -> AsyncIterator[Task]:
         tempfile.TemporaryDirectory(prefix="goals-", ignore_cleanup_errors=True) as folder,
         open_embedded(Path(folder) / "pg") as url,
     ):
-        await asyncio.to_thread(migrate, url)
-        async with open_in_process(
-            url, chat=model.chat, embedder=model.embedder, now=lambda: TALKED
-        ) as service:
-            filler = Filler(service.services.system, model.embedder)
-            yield Stage(service, filler).go_through
+        migrate(url)
+        async with open_stage(url, as_app(url), model) as stage:
+            yield stage.go_through
+
+
+@asynccontextmanager
+async def open_stage(url: str, app_url: str, model: Model) -> AsyncIterator["Stage"]:
+    """Yield the service over the migrated database at `url`, at the moment of the talks."""
+    async with open_in_process(
+        url, app_url, chat=model.chat, embedder=model.embedder, now=lambda: TALKED
+    ) as service:
+        yield Stage(service, Filler(service.services.system, model.embedder))
 
 
 @dataclass(frozen=True)
