@@ -55,12 +55,13 @@ async def open_in_process(
     chat: "ChatModel",
     embedder: "Embedder",
     now: Callable[[], datetime],
+    call_seconds: float,
 ) -> AsyncIterator[InProcess]:
     """Yield the application over the migrated database at `url`, its runs at work.
 
-    Requests connect to `app_url`. Settings are the defaults, whatever the environment says. Nobody
-    is limited to requests a minute, and nothing gets vectors in the background: a search finds what
-    a filler has filled.
+    Requests connect to `app_url`, a call of the model may take `call_seconds`; other settings are
+    the defaults, whatever the environment says. Nobody is limited to requests a minute, and nothing
+    gets vectors in the background: a search finds what a filler has filled.
     """
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
     from agent.graph import build_graph
@@ -68,7 +69,7 @@ async def open_in_process(
     from api.checkpoints import open_checkpoints
     from api.runs.hub import open_hub
 
-    settings = Settings.model_construct(chat="local")
+    settings = Settings.model_construct(chat="local", llm_timeout=call_seconds)
     async with AsyncExitStack() as stack:
         engine, system = make_engine(app_url), make_engine(url, pool_size=2)
         stack.push_async_callback(engine.dispose)

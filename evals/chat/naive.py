@@ -14,10 +14,10 @@ from pydantic import Field
 from agent.answers import UnusableAnswer, ask
 from agent.outputs import Output, Paragraph, Title
 from evals.chat.talker import NO_QUESTION
+from evals.model import LIVE_SECONDS
 from evals.suite import Case, Json, Model, Outcome
 
 TOKENS: Final = 500
-SECONDS: Final = 1_800.0
 MOST_TURNS: Final = 3
 LANGUAGES: Final = {"es": "Spanish", "en": "English"}
 SYSTEM: Final = """\
@@ -79,7 +79,7 @@ async def talk(case: Case, model: Model) -> Outcome:
                 said,
                 shape=NaiveTurn,
                 max_tokens=TOKENS,
-                deadline=SECONDS,
+                deadline=LIVE_SECONDS,
                 temperature=0.0,
             )
         except UnusableAnswer:

@@ -16,6 +16,7 @@ from evals.chat import naive
 from evals.chat.names import Names
 from evals.chat.stored import Rows, read_rows
 from evals.chat.talker import Talker
+from evals.model import LIVE_SECONDS
 from evals.planning_cases import Case as PlanningCase
 from evals.suite import Case, Model, Outcome, Task, Way
 from tools.backfill import Filler
@@ -48,7 +49,12 @@ async def open_task(way: Way, model: Model) -> AsyncIterator[Task]:
 async def open_stage(url: str, app_url: str, model: Model) -> AsyncIterator["Stage"]:
     """Yield the service over the migrated database at `url`, at the moment of the talks."""
     async with open_in_process(
-        url, app_url, chat=model.chat, embedder=model.embedder, now=lambda: TALKED
+        url,
+        app_url,
+        chat=model.chat,
+        embedder=model.embedder,
+        now=lambda: TALKED,
+        call_seconds=LIVE_SECONDS,
     ) as service:
         yield Stage(service, Filler(service.services.system, model.embedder))
 

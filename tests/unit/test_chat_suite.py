@@ -36,7 +36,7 @@ STATUS = {
     "fields": {"status": "completed"},
 }
 ADDED = {"change": "add", "kind": "goal", "id": "gol#1", **GOAL["fields"]}  # type: ignore[dict-item]  # JSON
-EVENTS = [
+EVENTS: list[Json] = [
     {"type": "RUN_STARTED", "id": None},
     {"type": "STEP_STARTED", "id": "converse"},
     {"type": "TEXT_MESSAGE_START", "id": "msg#1"},
@@ -60,7 +60,8 @@ def case(*turns: Json) -> Case:
 
 
 def came(**more: Any) -> Json:
-    told = {"ended": "success", "code": None, "text": "Dime más.", "tools": [], "question": None}
+    told: Json = {"ended": "success", "code": None, "text": "Dime más."}
+    told |= {"tools": [], "question": None}
     return {**told, "events": EVENTS, "changes": [], **more}
 
 
