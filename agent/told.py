@@ -3,6 +3,7 @@
 Made from the draft and from the rows as they were stored, never from the model's words.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -43,6 +44,8 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "written_nothing": "Nothing was saved.",
     },
 }
+_ASKED: Final = "|".join(re.escape(words["ask"]) for words in _WORDS.values())
+_QUESTION: Final = re.compile(rf"\s*^(?:{_ASKED})$(?:\n/accept \S+ all$)?", re.MULTILINE)
 
 
 def tell_proposal(language: Language, job: str, proposal: Json) -> str:
@@ -66,6 +69,21 @@ def _details(item: Json) -> list[str]:
     if item["kind"] == "status":
         told.append(f"- {item['before']} → {fields['status']}")
     return [f"   {line}" for line in told if line]
+
+
+def tell_nothing(language: Language, draft: Json) -> str:
+    """Return that there is nothing to decide on, and what was left out and why."""
+    words = _WORDS[language]
+    left_out = [one for one in draft.get("dropped", ()) if one["repeats"]]
+    return "\n".join([words["nothing"], *(words["dropped"].format(**one) for one in left_out)])
+
+
+def as_read(text: str) -> str:
+    """Return what was said before as the model reads it, without the question to the person.
+
+    A small model repeats what it has read itself say, and the question names a command.
+    """
+    return _QUESTION.sub("", text)
 
 
 def tell_result(language: Language, job: str, result: Json) -> str:

@@ -19,6 +19,7 @@ from agent.state import AgentState, Json
 from agent.stream import TextDelta, TextEnded, TextStarted, ToolAnswered, ToolCalled
 from agent.talk import Call, Spoken, talk
 from agent.token_budget import cut, estimate_tokens
+from agent.told import as_read
 from db.base import new_id
 from db.talks import Talk, read_talk
 from tools.context import ToolContext
@@ -164,16 +165,23 @@ def _prompt(state: AgentState) -> list[Json]:
     return [
         {"role": "system", "content": prompt.system.substitute()},
         *(
-            {"role": _role(said), "content": disarm(said["content"])}
-            for said in _recent(state["subject"]["history"])
+            {"role": said["role"], "content": disarm(said["content"])}
+            for said in _recent(_as_read(state["subject"]["history"]))
         ),
         {"role": "user", "content": asked},
         *(_as_openai(said) for said in state["messages"]),
     ]
 
 
-def _role(said: Json) -> str:
-    return "assistant" if said["role"] == "assistant" else "user"
+def _as_read(history: list[Json]) -> list[Json]:
+    """Return the thread in OpenAI's roles, what we said as the model is to read it."""
+    read = [
+        {"role": "assistant", "content": as_read(said["content"])}
+        if said["role"] == "assistant"
+        else {"role": "user", "content": said["content"]}
+        for said in history
+    ]
+    return [said for said in read if said["content"]]
 
 
 def _as_openai(said: Json) -> Json:

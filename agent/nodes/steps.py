@@ -15,7 +15,7 @@ from agent.nodes.suggest import SUGGEST_GOALS
 from agent.nodes.validate import VALIDATE_CODE
 from agent.sources import label_hits
 from agent.state import AgentState, JobName, Json, Tokens
-from agent.told import tell_result
+from agent.told import tell_nothing, tell_result
 from agent.words import Language, language_of
 from db.base import utc_now
 from db.operations import Finished, Operations, request_hash
@@ -165,7 +165,12 @@ def _with_result(state: AgentState, runtime: Context, result: Json) -> list[Json
     """Return what was said in the run, in a conversation with what was written."""
     if state.get("thread_id") is None:
         return state.get("messages", [])
-    message, events = converse.service_message(tell_result(state["language"], state["job"], result))
+    language = state["language"]
+    if state.get("proposal") is None:  # in a conversation all that is written was proposed
+        text = tell_nothing(language, state["draft"])
+    else:
+        text = tell_result(language, state["job"], result)
+    message, events = converse.service_message(text)
     for event in events:
         runtime.stream_writer(event)
     return [*state.get("messages", []), message]

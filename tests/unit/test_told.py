@@ -2,7 +2,8 @@
 
 import pytest
 
-from agent.told import tell_proposal, tell_result
+from agent.told import as_read, tell_nothing, tell_proposal, tell_result
+from agent.words import Language
 
 PROPOSAL = {
     "interrupt_id": "int_1",
@@ -90,3 +91,27 @@ def test_a_goal_is_told_with_its_reason_and_criteria() -> None:
 )
 def test_what_was_written_is_told_from_the_rows(job: str, result: object, text: str) -> None:
     assert tell_result("en", job, result) == text  # type: ignore[arg-type]  # JSON of a test
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_the_model_reads_a_proposal_without_the_question_and_its_command(
+    language: Language,
+) -> None:
+    text = tell_proposal(language, "break_down_goal", PROPOSAL)
+
+    read = as_read(f"{text}\n\nhasta luego")
+
+    assert "/accept" not in read
+    assert read.splitlines()[:4] == text.splitlines()[:4]
+    assert read.endswith("Otra\n\nhasta luego")
+
+
+def test_other_words_are_read_as_they_are() -> None:
+    assert as_read("Metas guardadas: “Una”.") == "Metas guardadas: “Una”."
+
+
+def test_where_nothing_is_left_to_propose_it_is_said_why() -> None:
+    assert tell_nothing("es", PROPOSAL).splitlines() == [
+        "No hay nada nuevo que proponer.",
+        "Descartada por repetir «Esa»: Otra",
+    ]
