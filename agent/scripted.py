@@ -18,7 +18,7 @@ from agent.scripted_talk import talk_by_rule
 
 FEWEST_TASKS: Final = 3
 MOST_TASKS: Final = 7
-_TOPICS = {
+TOPICS = {
     "es": [
         (
             "Escribir pruebas automáticas de",
@@ -121,7 +121,7 @@ def _goals(given: dict[str, Any]) -> dict[str, Any]:
     language = given["language"]
     say = _PHRASES[language]
     subject = (given["request"].get("wish") or say["subject"])[:50]
-    every = [(f"{topic} {subject}", text) for topic, text in _TOPICS[language]]
+    every = [(f"{topic} {subject}", text) for topic, text in TOPICS[language]]
     topics = [topic for topic in every if topic[0] not in given.get("titles", ())]
     return {
         "goals": [

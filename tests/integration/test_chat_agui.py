@@ -10,6 +10,7 @@ import pytest_asyncio
 from ag_ui.core import Event
 from pydantic import TypeAdapter
 
+from agent.scripted import TOPICS
 from tests.agents import opened
 from tests.service import Learner, Service
 from tests.talkers import PlayedModel, Turn, frames, played
@@ -206,6 +207,33 @@ async def test_an_edit_is_what_is_written(planner: Service) -> None:
 
     [goal] = (await ana.read("/v1/goals"))["items"]
     assert goal["title"] == "Mi propio título"
+
+
+async def test_where_every_goal_is_there_already_nothing_is_proposed_and_it_is_said_why(
+    planner: Service,
+) -> None:
+    ana = await planner.sign_in("ana")
+    for topic, description in TOPICS["es"]:
+        await ana.make("goals", title=f"{topic} probar mi API con pytest", description=description)
+
+    events = await run(ana, asked("Quiero probar mi API"))
+
+    said = events[-1].result["message"]["text"]
+    assert events[-1].outcome.type == "success"
+    assert said.startswith("No hay nada nuevo que proponer.\nDescartada por repetir «")
+
+
+async def test_the_model_does_not_read_the_command_of_a_question(service: Service) -> None:
+    chat = played(PROPOSE, Turn(text=["Dime más"]))
+    async with opened(service.services, chat) as complete:
+        ana = await complete.sign_in("ana")
+        await run(ana, asked("Quiero probar mi API"))
+        await run(ana, asked("¿Y eso por qué?"))
+
+    assert isinstance(chat.model, PlayedModel)
+    proposed = next(str(one.content) for one in chat.model.heard[-1] if one.type == "ai")
+    assert proposed.startswith("Propongo estas metas:")
+    assert "/accept" not in proposed
 
 
 async def test_what_the_model_reads_first_is_the_same_in_every_call(service: Service) -> None:
