@@ -16,6 +16,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "break_down_goal": "Propongo este plan de tareas:",
         "change_status": "Propongo este cambio:",
         "nothing": "No hay nada nuevo que proponer.",
+        "no_words": "No tengo respuesta a eso. Dímelo con otras palabras.",
         "add": "{key}. {title}",
         "change": "{key}. (cambia) {title}",
         "remove": "{key}. (se quita) {title}",
@@ -32,6 +33,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "break_down_goal": "I propose this plan of tasks:",
         "change_status": "I propose this change:",
         "nothing": "There is nothing new to propose.",
+        "no_words": "I have no answer to that. Please say it in other words.",
         "add": "{key}. {title}",
         "change": "{key}. (changes) {title}",
         "remove": "{key}. (is removed) {title}",
@@ -76,6 +78,11 @@ def tell_nothing(language: Language, draft: Json) -> str:
     words = _WORDS[language]
     left_out = [one for one in draft.get("dropped", ()) if one["repeats"]]
     return "\n".join([words["nothing"], *(words["dropped"].format(**one) for one in left_out)])
+
+
+def tell_no_words(language: Language) -> str:
+    """Return what is said where the model has said nothing at all."""
+    return _WORDS[language]["no_words"]
 
 
 def as_read(text: str) -> str:

@@ -19,7 +19,7 @@ from agent.state import AgentState, Json
 from agent.stream import TextDelta, TextEnded, TextStarted, ToolAnswered, ToolCalled
 from agent.talk import Call, Spoken, talk
 from agent.token_budget import cut, estimate_tokens
-from agent.told import as_read
+from agent.told import as_read, tell_no_words
 from db.base import new_id
 from db.talks import Talk, read_talk
 from tools.context import ToolContext
@@ -85,8 +85,13 @@ async def converse(state: AgentState, runtime: Context) -> AgentState:
     context.meter.add(spoken.usage)
     if begun:
         emit(TextEnded(message_id=message_id))
+    message = _as_message(message_id, spoken)
+    if not spoken.calls and not spoken.text.strip():
+        message, events = service_message(tell_no_words(state["language"]))
+        for event in events:
+            emit(event)
     return AgentState(
-        messages=[*state["messages"], _as_message(message_id, spoken)],
+        messages=[*state["messages"], message],
         rounds=state["rounds"] + 1,
         tokens=added(state["tokens"], spoken.usage),
     )

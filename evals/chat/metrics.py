@@ -74,6 +74,17 @@ def run_not_failed(case: Case, outcome: Outcome) -> Score:
     return float(all(came["ended"] != "failed" for _, came in turns(case, outcome)))
 
 
+def something_said(case: Case, outcome: Outcome) -> Score:
+    """1 where no message is left without a word."""
+    return float(
+        all(
+            bool(came["text"].strip())
+            for turn, came in turns(case, outcome)
+            if "say" in turn and "text" in came and came["ended"] != "failed"
+        )
+    )
+
+
 def proposal_made(case: Case, outcome: Outcome) -> Score:
     """Return the share of the turns that ask for a proposal and get one of that kind."""
     return _share(
@@ -249,6 +260,7 @@ METRICS: Final = (
         bound=1.0,
     ),
     _metric(events_in_order, "Are a run's events in an order that AG-UI allows?", bound=1.0),
+    _metric(something_said, "Is no message left without a word?", bound=1.0),
     _metric(run_not_failed, "Does no run fail?", tolerance=0.05),
     _metric(proposal_made, "Is there a proposal where one is asked for?", tolerance=0.05),
     _metric(

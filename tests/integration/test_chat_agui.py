@@ -223,6 +223,21 @@ async def test_where_every_goal_is_there_already_nothing_is_proposed_and_it_is_s
     assert said.startswith("No hay nada nuevo que proponer.\nDescartada por repetir «")
 
 
+@pytest.mark.parametrize("text", [[], ["\n", " "]])
+async def test_who_gets_no_word_from_the_model_is_told_so(
+    service: Service, text: list[str]
+) -> None:
+    async with opened(service.services, played(Turn(text=text))) as complete:
+        ana = await complete.sign_in("ana")
+
+        events = await run(ana, asked("hola, quiero saber qué metas tengo"))
+
+        assert events[-1].outcome.type == "success"
+        assert events[-1].result["message"]["text"].strip() == (
+            "No tengo respuesta a eso. Dímelo con otras palabras."
+        )
+
+
 async def test_the_model_does_not_read_the_command_of_a_question(service: Service) -> None:
     chat = played(PROPOSE, Turn(text=["Dime más"]))
     async with opened(service.services, chat) as complete:

@@ -187,6 +187,13 @@ def test_a_run_that_ends_without_saying_why_is_seen(
     assert metrics.run_ended_typed(case({"say": "hola", "expect": "any"}), told) == score
 
 
+def test_a_message_that_is_left_without_a_word_is_seen() -> None:
+    turn = {"say": "hola", "expect": "any"}
+
+    assert metrics.something_said(case(turn), outcome(came(text=" "))) == 0.0
+    assert metrics.something_said(case(turn), outcome(came())) == 1.0
+
+
 def test_a_missing_proposal_and_one_of_another_kind_are_seen() -> None:
     turn = {"say": "Quiero aprender", "expect": "goals"}
     kinds = [None, "change_status", "suggest_goals"]
