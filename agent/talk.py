@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 FINISHED: Final = frozenset({"stop", "tool_calls"})
 MAX_CALLS: Final = 50
-_WRITTEN_CALL: Final = re.compile(r"\s*(?:<tool_call>\s*|```(?:json)?\s*)?(?=\{)")
-_MAY_BECOME_A_CALL: Final = re.compile(
-    r"\s*(?:`{0,3}|```(?:j|js|jso|json)?\s*|<[tool_call>]*\s*)\Z"
+_WRITTEN_CALL: Final = re.compile(
+    r"\s*(?:<tools>\s*</tools>\s*)?(?:<tool_call>\s*|```(?:json)?\s*)?\{?(?=\{)"
 )
+_MAY_BECOME_A_CALL: Final = re.compile(
+    r"\s*(?:<[<>/_acelost\s]*)?(?:`{0,3}|```(?:j|js|jso|json)?\s*)\Z"
+)
+"""Small models repeat the marks of their own template, and double a brace."""
 
 
 @dataclass(frozen=True)

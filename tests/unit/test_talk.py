@@ -41,6 +41,8 @@ async def test_words_are_passed_on_as_they_come() -> None:
         json.dumps(CALL),
         f"```json\n{json.dumps(CALL)}\n```",
         f"<tool_call>\n{json.dumps(CALL)}\n</tool_call>",
+        f"<tools></tools>\n\n```json\n{json.dumps(CALL)}\n```",
+        f"<tools></tools>\n\n{{{json.dumps(CALL)}}}\n<tools></tools>",
     ],
 )
 async def test_a_call_that_is_written_as_text_is_a_call(text: str) -> None:
