@@ -54,6 +54,17 @@ class BreakdownIn(_In):
     language: ReplyLanguage = None
 
 
+class StatusIn(_In):
+    """A new status for a goal or a task."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"entity_id": "tsk_abc123", "status": "completed"}]}
+    )
+
+    entity_id: Annotated[Id, Field(description="Of the goal (gol_…) or task (tsk_…)")]
+    status: Annotated[Text, Field(min_length=1, max_length=20)]
+
+
 class CodeIn(_In):
     """Code to be judged; `document_version` comes back unchanged, to mark stale findings."""
 

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from api.bootstrap import Services
 from api.limits import BodyLimit
+from api.mcp.http import add_mcp
 from api.metrics import make_registry
 from api.problems import install_problems
 from api.rate_headers import RateHeaders
@@ -71,6 +72,7 @@ def create_app(services: Services) -> FastAPI:
     for module in (*features, *planning, *accounts, health, metrics):
         app.include_router(module.router)
     app.include_router(chat.openai_router)
+    add_mcp(app)
     install_problems(app)
     if services.offers_sign_in:
         app.include_router(auth.router)

@@ -59,17 +59,24 @@ class Header:
     key_id: str | None
 
 
-def make_token(config: JwtConfig, *, user_id: str, hours: float, now: datetime) -> str:
-    """Return a token for `user_id` that is valid for `hours` from `now` on."""
+def make_token(
+    config: JwtConfig, *, user_id: str, hours: float, now: datetime, scope: str = ""
+) -> str:
+    """Return a token for `user_id` that is valid for `hours` from `now` on.
+
+    `scope` is what it allows an agent (RFC 8693): names with spaces between them.
+    """
     import jwt
 
-    claims = {
+    claims: dict[str, Any] = {
         "iss": config.issuer,
         "aud": config.audience,
         "sub": user_id,
         "iat": now,
         "exp": now + timedelta(hours=hours),
     }
+    if scope:
+        claims["scope"] = scope
     return jwt.encode(claims, config.secret, algorithm=ALGORITHM)
 
 
