@@ -1,7 +1,6 @@
 """What is found out about a submission before the model speaks: facts, runs, secrets."""
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -44,7 +43,6 @@ async def collect(code: str, language: str, *, task_texts: Sequence[str]) -> Jso
     visible = disarm_tokens(visible)
     shown = _whole_lines(visible)
     return {
-        "sha256": hashlib.sha256(code.encode()).hexdigest(),
         "lines": len(code.splitlines()),
         "syntax": {"checked": found.syntax.checked, "reason": found.syntax.reason},
         "facts": _as_json(found, split_lines(redacted.text)),

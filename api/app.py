@@ -12,6 +12,7 @@ from api.metrics import make_registry
 from api.problems import install_problems
 from api.rate_headers import RateHeaders
 from api.request_log import RequestLog
+from api.retries import Retries
 from api.routes import (
     agent,
     auth,
@@ -62,6 +63,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.metrics = make_registry(services.database_url, services=services)
+    app.add_middleware(Retries)
     app.add_middleware(BodyLimit)
     app.add_middleware(RateHeaders)
     planning = (agent, chat, runs, threads, usage)

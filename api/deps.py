@@ -12,6 +12,7 @@ from api.idempotency import SafeRoute, begin_attempt
 from api.limits import JsonRoute
 from api.problems import problems
 from api.rate_headers import count_request
+from api.retries import begin_repeatable, end_repeatable
 from db.failpoints import hit
 from tools.context import ToolContext
 from tools.logs import bind_log
@@ -85,10 +86,12 @@ ModelUser = Annotated[str, Depends(find_asker)]
 
 async def open_tools(request: Request, user_id: CurrentUser) -> AsyncIterator[ToolContext]:
     """Yield the request's transaction, committed when the route has returned."""
+    begin_repeatable(request.scope)
     async with find_services(request).open_tools(user_id) as tools:
         await begin_attempt(request, tools)
         yield tools
         hit("request.before_commit")
+    end_repeatable(request.scope)
     hit("request.committed")
 
 

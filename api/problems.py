@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Match
 
+from api.retries import give_up
 from tools.errors import AuthError, Conflict, DatabaseUnavailable, GoalsError, InputError, NotFound
 from tools.texts import TEXT_ERRORS
 
@@ -201,7 +202,9 @@ def _parameters_in(path: str) -> int:
     return path.count("{")
 
 
-async def _on_database(_request: Request, error: Exception) -> Response:
+async def _on_database(request: Request, error: Exception) -> Response:
+    if _sqlstate(error) in RETRY_SQLSTATES:
+        give_up(request.scope, error)
     own = _database_error(error)
     if own is None:
         raise error
@@ -210,8 +213,7 @@ async def _on_database(_request: Request, error: Exception) -> Response:
 
 def _database_error(error: Exception) -> GoalsError | None:
     """Return what a driver's error means to the caller, None where it is a mistake of ours."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    sqlstate = getattr(cause, "sqlstate", None)
+    cause, sqlstate = _cause(error), _sqlstate(error)
     if sqlstate in RETRY_SQLSTATES:
         return Conflict("somebody changed the same thing at this moment: send it again")
     if sqlstate in OVERLOADED_SQLSTATES:
@@ -222,6 +224,14 @@ def _database_error(error: Exception) -> GoalsError | None:
         return None
     log.warning("the database does not answer: %s, SQLSTATE %s", type(cause).__name__, sqlstate)
     return DatabaseUnavailable("the database does not answer")
+
+
+def _cause(error: Exception) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
+def _sqlstate(error: Exception) -> str | None:
+    return getattr(_cause(error), "sqlstate", None)
 
 
 async def _on_pool(_request: Request, _error: Exception) -> Response:

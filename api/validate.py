@@ -1,6 +1,7 @@
 """`goals validate`: ask for a verdict on a file, in this process or of a running service."""
 
 import asyncio
+import base64
 import json
 import uuid
 from pathlib import Path
@@ -12,8 +13,9 @@ import typer
 from api.sarif import MEDIA_TYPE
 from api.service_client import Service, open_client
 from api.settings import Settings
+from tools.code_files import as_text
 from tools.errors import GoalsError, InputError
-from tools.texts import MAX_CODE, is_storable
+from tools.texts import MAX_CODE
 
 Form = Literal["text", "json", "sarif"]
 Json = dict[str, Any]
@@ -67,18 +69,18 @@ def _read(file: Path, language: str | None) -> Json:
     try:
         if file.stat().st_size > 4 * MAX_CODE:
             raise InputError(f"{file} is too large: at most {MAX_CODE:,} characters are taken")
-        code = file.read_bytes().decode()
+        content = file.read_bytes()
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file} is not text in UTF-8") from error
+    code = as_text(content)
     if len(code) > MAX_CODE:
         raise InputError(f"{file} is too large: at most {MAX_CODE:,} characters are taken")
     if not code:
         raise InputError(f"{file} is empty")
-    if not is_storable(code):
-        raise InputError(f"{file} is not text: it holds a NUL")
-    return {"file_path": file.as_posix(), "programming_language": label, "code": code}
+    known = {"file_path": file.as_posix(), "programming_language": label}
+    if code.encode() != content:
+        return {**known, "code_base64": base64.b64encode(content).decode()}
+    return {**known, "code": code}
 
 
 async def _ask(settings: Settings, service: Service, *, path: str, body: Json, accept: str) -> Json:

@@ -189,6 +189,7 @@ async def persist(tools: ToolContext, state: AgentState, context: AgentContext) 
             file_path=request["file_path"],
             language=request["programming_language"],
             code=request["code"],
+            code_base64=request.get("code_base64"),
         ),
         verdict=Verdict(
             passed=draft["passed"],

@@ -1,6 +1,8 @@
 """The agent through its API: what it writes, once, with which events."""
 
 import asyncio
+import base64
+import hashlib
 from typing import Any
 
 import httpx
@@ -258,6 +260,21 @@ async def test_right_code_completes_its_task_and_is_kept_to_the_letter(scripted:
     assert snapshot["code_content"] == tabbed
     assert (snapshot["validation_passed"], snapshot["validation_score"]) == (True, 1.0)
     assert "task.completed" in await ana.event_types()
+
+
+async def test_code_that_is_no_utf_8_is_judged_and_kept_to_the_byte(scripted: Service) -> None:
+    ana = await scripted.sign_in("ana")
+    content = b"def doble(n):\n    return n * 2  # a\xf1o\n"
+    encoded = base64.b64encode(content).decode()
+    body = {"file_path": "a.py", "programming_language": "python", "code_base64": encoded}
+
+    answer = await ana.client.post("/v1/feedback", json=body, headers={"Idempotency-Key": "k"})
+
+    assert answer.status_code == 201, answer.text
+    snapshot = await ana.read(f"/v1/snapshots/{answer.json()['code_snapshot_id']}")
+    assert snapshot["code_base64"] == encoded
+    assert snapshot["code_content"] == content.decode(errors="replace")
+    assert answer.json()["sha256"] == hashlib.sha256(content).hexdigest()
 
 
 async def test_feedback_without_a_task_gives_findings_and_no_verdict(
