@@ -14,6 +14,10 @@ SECONDS: Final = 120
 SAID: Final = 2_000
 
 
+LINK: Final = re.compile(r"\]\((?!https?:|mailto:)(?P<path>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
+HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class Block:
     """A fenced block of a document."""
@@ -43,6 +47,22 @@ def blocks(document: Path) -> list[Block]:
     """Return the fenced blocks of a document."""
     text = document.read_text(encoding="utf-8")
     return [Block(found["language"], found["text"]) for found in BLOCK.finditer(text)]
+
+
+def broken_links(document: Path) -> list[str]:
+    """Return the links of a document that lead to no file, or to no heading of it."""
+    text = document.read_text(encoding="utf-8")
+    return [
+        found[0]
+        for found in LINK.finditer(text)
+        if not (goal := document.parent / found["path"] if found["path"] else document).exists()
+        or (found["anchor"] and found["anchor"] not in _anchors(goal))
+    ]
+
+
+def _anchors(document: Path) -> set[str]:
+    headings = HEADING.findall(document.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 class Shell:
