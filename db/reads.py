@@ -83,6 +83,17 @@ async def read_alone(
     return await reads.read(statement, parameters, tenant=tenant)
 
 
+async def write_alone(
+    sessions: async_sessionmaker[AsyncSession], statement: Statement, values: Mapping[str, Any]
+) -> Rows:
+    """Return the rows of `statement`, which writes as nobody, without opening a session.
+
+    It is committed as `write` does it past a session. Raises as `read` does.
+    """
+    writes: Reads = sessions.kw["info"][WRITES]
+    return await writes.write(statement, [values[name] for name in statement.names])
+
+
 async def write(session: AsyncSession, statement: Statement, values: Mapping[str, Any]) -> Rows:
     """Return the rows of `statement`, which writes; `values` may have more than it names.
 
