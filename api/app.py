@@ -70,7 +70,8 @@ def create_app(services: Services) -> FastAPI:
     of_courses = their_courses if elsewhere else courses
     features = (goals, tasks, of_courses, snapshots, dismissals, search, events, memory)
     accounts = (privacy,) if elsewhere else (users, privacy)
-    for module in (*features, *planning, *accounts, health, metrics):
+    # The first ones are found soonest: each request is held against one route after the other.
+    for module in (*planning, *features, *accounts, health, metrics):
         app.include_router(module.router)
     install_problems(app)
     if services.offers_sign_in:
