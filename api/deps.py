@@ -1,5 +1,6 @@
 """What a route is given: who asks, their transaction, and the usual parameters."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,7 @@ from tools.users import may_ask
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
+    from api.rate_limits import Name
 
 bearer = Bearer()
 
@@ -59,25 +61,41 @@ async def find_user(request: Request, token: Annotated[str, Security(bearer)]) -
     whether they may use the service at this moment. That check is one statement by itself: no
     connection is held when the route begins.
     """
-    services = find_services(request)
-    user_id = await services.jwt.identify(token)
-    services.directory.introduce(user_id, token)
-    if services.tenancy is not None:
-        await services.tenancy.require()
-    await count_request(request, services.rates, name="requests", who=user_id)
-    if not await may_ask(services.sessions, services.directory, user_id):
-        raise refusal()
-    bind_log(user_id=user_id)
-    return user_id
+    return await _admit(request, token, "requests")
 
 
 CurrentUser = Annotated[str, Depends(find_user)]
 
 
-async def find_asker(request: Request, user_id: CurrentUser) -> str:
-    """Return the id of the user, for a route that asks a model; those have a limit of their own."""
-    rates = find_services(request).rates
-    await count_request(request, rates, name="models", who=user_id)
+async def find_asker(request: Request, token: Annotated[str, Security(bearer)]) -> str:
+    """Return the id of the user, for a route that asks a model; those have a limit of their own.
+
+    It is `find_user` otherwise: a route is given one of the two.
+    """
+    return await _admit(request, token, "requests", "models")
+
+
+async def _admit(request: Request, token: str, *limits: "Name") -> str:
+    """Return the user of `token`, counted and active; both are asked for at the same time."""
+    services = find_services(request)
+    user_id = await services.jwt.identify(token)
+    services.directory.introduce(user_id, token)
+    if services.tenancy is not None:
+        await services.tenancy.require()
+    rates = services.rates
+    counting = count_request(request, rates, *limits, who=user_id)
+    if rates is None or not any(rates.must_ask(name, user_id) for name in limits):
+        await counting
+        is_active = await may_ask(services.sessions, services.directory, user_id)
+    else:
+        beside = asyncio.create_task(counting)
+        try:
+            is_active = await may_ask(services.sessions, services.directory, user_id)
+        finally:
+            await beside  # who has asked too often hears that first
+    if not is_active:
+        raise refusal()
+    bind_log(user_id=user_id)
     return user_id
 
 

@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import psycopg
-import psycopg_pool
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
@@ -130,6 +129,8 @@ def problem_response(
 
 def install_problems(app: FastAPI) -> None:
     """Make every error of `app` a problem, and its OpenAPI say so."""
+    import psycopg_pool
+
     app.add_exception_handler(GoalsError, _on_own)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(StarletteHTTPException, _on_http)
