@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Engine, text
 
@@ -50,7 +50,7 @@ def _learner(user: str, language: str, *, tasks: int, attempts: int, place: int)
     name = user.removeprefix("usr_")
     goal, title = f"gol_{name}", f"Aprender {language}"
     begin = BEGIN + timedelta(days=place)
-    asked = {
+    asked: dict[str, Any] = {
         "model": "qwen2.5-coder-1.5b",
         "prompt_version": "suggest_goals.es/2",
         "graph_version": "1",
