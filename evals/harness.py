@@ -87,14 +87,15 @@ async def run_suite(suite: Suite, model: Model, *, ways: Sequence[Way], note: No
     gone: dict[Way, _Gone] = {}
     for way in ways:
         async with suite.open(way, model) as task:
-            gone[way] = await _go_through(suite, cases, way, _Asking(task, way, model, note))
+            seen = cases if way == "product" else tuple(filter(suite.naive_sees, cases))
+            gone[way] = await _go_through(suite, seen, way, _Asking(task, way, model, note))
         _require_answers(suite, model.recordings)
     product, naive = gone["product"], gone.get("naive")
     return Found(
         SuiteResult(
             name=suite.name,
             title=suite.title,
-            model=model.name,
+            model=model.name if suite.measures == "chat" else model.embedder.model,
             product=_way_result("product", product, beside=naive),
             naive=None if naive is None else _way_result("naive", naive),
         ),

@@ -130,6 +130,7 @@ SUITE = Suite(
     fixtures=FOLDER,
     open=open_search,
     at_once=4,
+    measures="embeddings",
     metrics=(
         Metric(
             name="recall_at_10",
