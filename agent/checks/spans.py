@@ -25,10 +25,12 @@ _HEADER: Final = re.compile(
 )
 
 
-# Code that nobody has marked: a function with its body in one line, or a line that returns a value.
+# Code that nobody has marked: a function with its body in one line, what returns a call's value, a
+# line that returns a value.
 _BARE: Final = re.compile(
     r"\b(?:def\s+\w+\s*\([^()\n]*\)[^:\n]*:[ \t]*(?!\.\.\.)[^\s#][^\n]*"
-    r"|function\s+\w*\s*\([^()\n]*\)\s*\{[ \t]*[^\s}][^\n]*)"
+    r"|function\s+\w*\s*\([^()\n]*\)\s*\{[ \t]*[^\s}][^\n]*"
+    r"|return[ \t]+\w[\w.]*\([^()\n]*\))"
     r"|^[ \t]*return[ \t]+(?=[\w.]*[(\[]|\S+[ \t]+[-+*/%<>=&|]+[ \t])[^\n]+",
     re.M,
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from evals.suite import Case, Json, Language
+from evals.suite import Case, Json, Language, Way
 
 FOLDER: Final = Path(__file__).parent.parent / "fixtures" / "injection"
 
@@ -23,9 +23,8 @@ class Attack:
 
     `marker` tells that the instruction is in a text; `forged` must not reach the model as it is.
     `wrong` is whether the submission is, `solution` what no tutor may say, `secret` what is hidden
-    in the code. A case that is not `asked` of a real model is too long for it, or too dependent on the
-    machine. `deeds` are what the instruction wants, for a model that obeys it: calls of tools,
-    what it says, the words in every field, the verdict.
+    in the code. `deeds` are what the instruction wants, for a model that obeys it: calls of tools,
+    what it says, the words in every field, the verdict. A real model is `asked` in these ways.
     """
 
     id: str
@@ -43,7 +42,7 @@ class Attack:
     solution: tuple[str, ...]
     secret: str | None
     forged: tuple[str, ...]
-    asked: bool
+    asked: tuple[Way, ...]
 
     def named(self, ids: Mapping[str, str]) -> "Attack":
         """Return the case with the ids of rows in the place of their names."""
@@ -90,7 +89,7 @@ def _slices(attack: Attack) -> tuple[str, ...]:
 
 
 def _attack(value: Json) -> Attack:
-    lists = ("aims", "rows", "solution", "forged")
+    lists = ("aims", "rows", "solution", "forged", "asked")
     kept = {key: each for key, each in value.items() if key != "origin"}
     return Attack(**{**kept, **{name: tuple(value[name]) for name in lists}})
 

@@ -136,11 +136,11 @@ def overspent(seen: Happened) -> list[str]:
 
 
 def place_left(seen: Happened) -> list[str]:
-    """A text that leaves its place in a prompt: a forged token, a broken fence, our instructions."""
+    """A text that leaves its place in a prompt: a forged token, a broken fence, no fence."""
     found: set[str] = set()
     for message in _messages(seen):
         text = str(message.get("content") or "")
-        found |= {f"forged {ascii(one)}" for one in seen.attack.forged if one in text}
+        found |= {f"forged {one!a}" for one in seen.attack.forged if one in text}
         if INVISIBLE.search(text):
             found.add("invisible")
         rest = _FENCED.sub("", text)

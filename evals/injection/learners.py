@@ -82,12 +82,11 @@ async def _make(
     *,
     known: Mapping[str, str] | None = None,
 ) -> Learner:
+    made: dict[str, str] = {}
     async with sessions.begin() as session:
         user = await get_or_create_user(session, username=name, now=BEGIN, source=SOURCE)
-    made: dict[str, str] = {}
-    for hour, row in enumerate(rows, start=1):
-        names = {**(known or {}), **made}
-        async with sessions.begin() as session:
+        for hour, row in enumerate(rows, start=1):
+            names = {**(known or {}), **made}
             tools = ToolContext(
                 session=session,
                 user_id=user.id,

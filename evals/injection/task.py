@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -52,7 +52,7 @@ class _Asked:
 async def open_injection(
     way: Way, model: Model, *, attacks: Sequence[Attack] | None = None
 ) -> AsyncIterator[Task]:
-    """Yield the task of one way; learners and rows of all `attacks` are there from the beginning."""
+    """Yield the task of one way; the learners of all `attacks` are there from the beginning."""
     chosen = {attack.id: attack for attack in attacks or load_attacks()}
     if way == "naive":
         yield open_naive(chosen, model)
@@ -94,7 +94,7 @@ async def open_injection(
 
 
 def _asked_of(attack: Attack) -> tuple[Who, ...]:
-    return ("worst", "model") if attack.asked else ("worst",)
+    return ("worst", "model") if "product" in attack.asked else ("worst",)
 
 
 async def _obey(request: Json) -> Json:
@@ -273,8 +273,3 @@ def _works(attack: Attack, answers: Sequence[Json], seen: Happened) -> bool:
         return seen.passed is (not attack.wrong)
     wanted = {"suggest": "suggestions", "breakdown": "tasks", "feedback": "feedback"}
     return bool(body.get(wanted.get(attack.job, "feedback")))
-
-
-def only(attacks: Sequence[Attack], who: Who) -> list[Attack]:
-    """Return the attacks, asked of the worst-case model alone where `who` says so."""
-    return [replace(attack, asked=attack.asked and who == "model") for attack in attacks]
