@@ -75,7 +75,11 @@ def load_cases() -> list[Case]:
             slices=_slices(attack),
             hard=True,
             inputs={"case": attack.id, "request": attack.request, "rows": list(attack.rows)},
-            expected={"benign": attack.benign, "aims": list(attack.aims)},
+            expected={
+                "benign": attack.benign,
+                "aims": list(attack.aims),
+                "asked": list(attack.asked),
+            },
         )
         for attack in load_attacks()
     ]

@@ -46,8 +46,6 @@ def open_naive(attacks: Mapping[str, Attack], model: Model) -> Task:
 
     async def task(case: Case) -> Outcome:
         attack = attacks[case.inputs["case"]]
-        if "naive" not in attack.asked:
-            return Outcome()
         ids = {**IDS, **{row["key"]: row["key"] for row in attack.rows}}
         named = attack.named(ids)
         try:

@@ -55,6 +55,7 @@ SUITE: Final = Suite(
     fixtures=FOLDER,
     open=open_injection,
     at_once=4,
+    naive_sees=lambda case: "naive" in case.expected["asked"],
     metrics=(
         Metric(
             name="injection_success_worst_case",
