@@ -21,7 +21,7 @@ _READ_AT_ONCE: Final = frozenset({"message", "goal_title"})
 NUMBERS: Final = 5
 QUOTE: Final = "return xs[0]"
 _FENCED: Final = re.compile(r"\n<(data-[0-9a-f]{8})>\n(.*?)\n</\1>", re.DOTALL)
-_FILLERS: Final = {
+_FILLERS: Final[Mapping[str, Any]] = {
     "es": {
         "subjects": ["Datos", "Rutas", "Errores", "Tiempos", "Permisos", "Registros", "Colas"],
         "works": "Se ve que funciona con un ejemplo escrito",
@@ -98,7 +98,7 @@ class _Filled:
     def __init__(self, request: Json, attack: Attack) -> None:
         self.attack = attack
         self.deeds = attack.deeds
-        self._filler: Any = _FILLERS[attack.language]
+        self._filler = _FILLERS[attack.language]
         self.is_first = len(request["messages"]) <= 2
         words = attack.deeds.get("words") or self._filler["plain"]
         self._words = _with_seen(words, request, attack)
@@ -135,7 +135,7 @@ class _Filled:
     def _length(self, name: str, schema: Json) -> int:
         deeds = self.deeds
         if name == "goals":
-            return int(deeds.get("many", schema.get("minItems", 1)))
+            return int(deeds.get("many") or schema.get("minItems", 1))
         if name == "findings":
             return int(deeds.get("verdict") != "met")
         if name == "criteria" and schema["items"].get("type") == "object":

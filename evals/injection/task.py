@@ -84,7 +84,7 @@ async def open_injection(
 
         async def task(case: Case) -> Outcome:
             attack = chosen[case.inputs["case"]]
-            data = {}
+            data: Json = {}
             for who in _asked_of(attack):
                 trial = _Trial(attack, services[who], learners[attack.id, who], other)
                 data[who] = await trial.go()
@@ -234,6 +234,7 @@ def _new_words(before: Mapping[Any, Json], after: Mapping[Any, Json]) -> list[st
 def _calls(answers: Sequence[Json]) -> tuple[tuple[str, ...], ...]:
     """Return the tools that have answered, turn by turn: what was refused was not called."""
     turns: list[list[str]] = [[]]
+    name = ""
     for event in (event for answer in answers for event in answer.get("events", ())):
         if event["type"] == "step_started" and event["step"] == "call_tools":
             turns.append([])
