@@ -391,6 +391,59 @@ async def test_no_secret_of_fifty_forms_leaves_with_any_request_about_a_task(
     assert stored.json()["code_content"] == submission
 
 
+async def test_a_secret_that_the_code_prints_is_in_no_request(
+    remote: Service, httpx2_mock: respx.Router
+) -> None:
+    ana = await remote.sign_in("ana")
+    task = await ana.make("tasks", title="Doblar", description="doble(2) == 4")
+    text = f"API_TOKEN = '{CANARY}'\n\ndef doble(n):\n    return API_TOKEN\n"
+    review = {
+        "criteria": [{"number": 1, "verdict": "met", "why": "lo hace"}],
+        "findings": [],
+        "feedback": "Está bien así.",
+        "next_step": "Sigue",
+    }
+    route = httpx2_mock.post(COMPLETIONS).mock(return_value=said(review))
+
+    answer = await ana.client.post(f"/v1/tasks/{task['id']}/validate", json=code(text))
+
+    assert answer.json()["runs"][0]["got"] == "'<secret:1:token>'"
+    assert CANARY not in route.calls.last.request.content.decode()
+    assert CANARY not in answer.text
+
+
+async def test_neither_the_solution_nor_an_address_is_in_any_remark_of_a_review(
+    remote: Service, httpx2_mock: respx.Router
+) -> None:
+    ana = await remote.sign_in("ana")
+    task = await ana.make("tasks", title="Doblar", description="doble(2) == 4")
+    told = "usa `return n * 2`; ![x](https://evil.example/p)"
+    finding = {
+        "quote": "return n",
+        "problem": told,
+        "trigger": told,
+        "kind": "essential",
+        "severity": "low",
+    }
+    review = {
+        "criteria": [{"number": 1, "verdict": "not_met", "why": told}],
+        "findings": [finding],
+        "feedback": told,
+        "next_step": told,
+    }
+    httpx2_mock.post(COMPLETIONS).mock(return_value=said(review))
+
+    answer = await ana.client.post(
+        f"/v1/tasks/{task['id']}/validate", json=code("def doble(n):\n    return n\n")
+    )
+
+    assert "n * 2" not in answer.text
+    assert "](" not in answer.text
+    [issue], [criterion] = answer.json()["issues"], answer.json()["criteria"]
+    words = [issue["problem"], issue["trigger"], criterion["why"], answer.json()["next_step"]]
+    assert all("[código omitido]" in each for each in [*words, answer.json()["feedback"]])
+
+
 async def test_no_connection_is_held_while_the_model_talks(
     remote: Service, httpx2_mock: respx.Router
 ) -> None:
