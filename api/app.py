@@ -12,6 +12,7 @@ from api.problems import install_problems
 from api.rate_headers import RateHeaders
 from api.request_log import RequestLog
 from api.routes import (
+    activity,
     agent,
     auth,
     chat,
@@ -22,6 +23,7 @@ from api.routes import (
     health,
     memory,
     metrics,
+    page,
     privacy,
     runs,
     search,
@@ -61,16 +63,18 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.metrics = make_registry(services.database_url, services=services)
+    app.state.lake_readers = activity.LakeReaders(services.settings.lake_location)
     app.add_middleware(BodyLimit)
     app.add_middleware(RateHeaders)
     planning = (agent, chat, runs, threads, usage)
     elsewhere = services.directory.is_elsewhere
     of_courses = their_courses if elsewhere else courses
-    features = (goals, tasks, of_courses, snapshots, dismissals, search, events, memory)
+    features = (goals, tasks, of_courses, snapshots, dismissals, search, events, activity, memory)
     accounts = (privacy,) if elsewhere else (users, privacy)
     for module in (*features, *planning, *accounts, health, metrics):
         app.include_router(module.router)
     app.include_router(chat.openai_router)
+    app.include_router(page.make_page_router(signs_in=services.offers_sign_in))
     install_problems(app)
     if services.offers_sign_in:
         app.include_router(auth.router)
