@@ -39,14 +39,14 @@ export function freshId(prefix) {
 }
 
 // A table that scrolls by itself on narrow screens, and can be scrolled by keys.
-export function table(caption, heads, rows, { hidden = false } = {}) {
+export function table(caption, heads, rows, { hidden = false, wide = false } = {}) {
   const name = freshId("table");
   return h(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": name },
     h(
       "table",
-      null,
+      { class: wide ? "wide" : null },
       h("caption", { id: name, class: hidden ? "unseen" : null }, caption),
       h("thead", null, h("tr", null, heads.map((head) => h("th", { scope: "col" }, head)))),
       h(

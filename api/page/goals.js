@@ -25,7 +25,7 @@ function card(goal) {
 export async function showGoals({ root, signal, title }) {
   title(t("goals.title"));
   const goals = await list("/v1/goals?sort=-created_at", { signal, most: 500 });
-  const head = h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("goals.title")), h("p", { class: "actions" }, h("a", { class: "button", href: "#/plan" }, t("nav.plan"))));
+  const head = h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("goals.title")), h("p", { class: "actions" }, h("a", { class: "button", href: "#/plan" }, t("goals.new"))));
   if (!goals.length) {
     fillWith(root, head, h("div", { class: "empty" }, h("p", null, t("goals.none")), h("a", { class: "button main", href: "#/plan" }, t("goals.none.way"))));
     return;
@@ -59,7 +59,7 @@ export async function showGoal({ root, ids, signal, title }) {
     goal.description ? h("p", null, goal.description) : null,
     goal.criteria.length ? h("section", null, h("h2", null, t("goals.criteria")), h("ul", null, goal.criteria.map((one) => h("li", null, one.text)))) : null,
     h("p", { class: "notice now" }, h("strong", null, `${t("goals.next")}: `), now),
-    h("section", null, h("h2", null, t("goals.tasks")), tasks.length ? [path.chain.length ? h("p", null, t("graph.path", { n: path.chain.length, hours: hours(path.hours) })) : null, drawing, taskTable(tasks, new Set(path.chain))] : h("p", { class: "actions" }, h("a", { class: "button main", href: "#/plan" }, t("goals.break")))),
+    h("section", null, h("h2", null, t("goals.tasks")), tasks.length ? [path.chain.length ? h("p", null, t("graph.path", { n: path.chain.length, hours: hours(path.hours) })) : null, drawing, taskTable(tasks, new Set(path.chain))] : h("p", { class: "actions" }, h("a", { class: "button main", href: `#/plan/new/${goal.id}` }, t("goals.break")))),
   );
 }
 
@@ -77,5 +77,6 @@ function taskTable(tasks, critical) {
       needs(task) || t("none"),
       critical.has(task.id) ? `◆ ${t("yes")}` : t("none"),
     ]),
+    { wide: true },
   );
 }

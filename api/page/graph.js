@@ -6,8 +6,9 @@ import { hours, t } from "./words.js";
 
 export const DONE = new Set(["completed", "skipped"]);
 const MOST = 60;
-const BOX = { width: 190, height: 64 };
+const HEIGHT = 64;
 const GAP = { layer: 54, cell: 18 };
+const BEND = 8; // what an edge takes that passes a layer
 
 export function asNodes(tasks) {
   return tasks.map((task) => ({
@@ -20,7 +21,7 @@ export function asNodes(tasks) {
 
 export { criticalPath };
 
-function wrapped(title, most = 25) {
+function wrapped(title, most) {
   const lines = [""];
   for (const word of title.split(/\s+/)) {
     const line = lines[lines.length - 1];
@@ -38,16 +39,24 @@ export function drawGraph(tasks, { tall }) {
   const path = criticalPath(asNodes(tasks)).chain;
   const critical = new Set(path.slice(1).map((id, at) => `${path[at]} ${id}`));
   const byId = new Map(tasks.map((task) => [task.id, task]));
-  const widest = Math.max(...layers.map((layer) => layer.length));
-  const across = (tall ? BOX.width : BOX.height) + GAP.cell;
-  const along = (tall ? BOX.height : BOX.width) + GAP.layer;
-  const pad = 8;
-  const span = widest * across - GAP.cell;
-  const middle = (cell) => ({ along: cell.layer * along, across: span / 2 + cell.at * across });
+  const box = { width: tall ? 158 : 190, height: HEIGHT };
+  const size = (cell) => (cell.bend ? BEND : tall ? box.width : box.height) + GAP.cell;
+  const depth = tall ? box.height : box.width;
+  const along = depth + GAP.layer;
+  const spans = layers.map((layer) => layer.reduce((sum, cell) => sum + size(cell), 0));
+  const span = Math.max(...spans);
+  layers.forEach((layer, at) => {
+    let here = (span - spans[at]) / 2;
+    for (const cell of layer) {
+      cell.across = here + size(cell) / 2;
+      here += size(cell);
+    }
+  });
+  const middle = (cell) => ({ along: cell.layer * along, across: cell.across });
   const point = (one, other) => (tall ? [other, one] : [one, other]);
-  const width = pad * 2 + (tall ? span : layers.length * along - GAP.layer);
-  const height = pad * 2 + (tall ? layers.length * along - GAP.layer : span);
-  const depth = tall ? BOX.height : BOX.width;
+  const pad = 4;
+  const length = layers.length * along - GAP.layer;
+  const [width, height] = point(length + 2 * pad, span);
 
   const lines = edges.map((edge) => {
     let d = "";
@@ -69,27 +78,27 @@ export function drawGraph(tasks, { tall }) {
   const boxes = layers.flat().filter((cell) => !cell.bend).map((cell) => {
     const task = byId.get(cell.id);
     const here = middle(cell);
-    const [x, y] = tall ? [here.across - BOX.width / 2, here.along] : [here.along, here.across - BOX.height / 2];
+    const [x, y] = tall ? [here.across - box.width / 2, here.along] : [here.along, here.across - box.height / 2];
     const is = path.includes(task.id);
     const state = t(`status.${task.status}`);
     const label = [task.title, state, hours(task.estimated_hours), is ? t("graph.critical") : ""].filter(Boolean).join(", ");
     return svg(
       "a",
       { href: `#/tasks/${task.id}`, class: `node ${task.status}${is ? " critical" : ""}`, "aria-label": label },
-      svg("rect", { x, y, width: BOX.width, height: BOX.height, rx: 8 }),
-      wrapped(task.title).map((line, at) => svg("text", { x: x + 12, y: y + 20 + at * 16, "aria-hidden": "true" }, line)),
+      svg("rect", { x, y, width: box.width, height: box.height, rx: 8 }),
+      wrapped(task.title, tall ? 20 : 25).map((line, at) => svg("text", { x: x + 12, y: y + 20 + at * 16, "aria-hidden": "true" }, line)),
       svg("text", { x: x + 12, y: y + 56, class: "small", "aria-hidden": "true" }, `${is ? "◆ " : ""}${state}${task.estimated_hours ? ` · ${hours(task.estimated_hours)}` : ""}`),
       svg("title", null, task.title),
     );
   });
   const tip = (id, kind) =>
-    svg("marker", { id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, svg("path", { d: "M0 0 8 4 0 8z", class: kind }));
+    svg("marker", { id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 10, markerHeight: 10, markerUnits: "userSpaceOnUse", orient: "auto" }, svg("path", { d: "M0 0 8 4 0 8z", class: kind }));
   return h(
     "div",
     { class: "scroll drawing", tabindex: "0", role: "region", "aria-label": t("graph.name") },
     svg(
       "svg",
-      { viewBox: `${-pad} ${-pad} ${width} ${height}`, width, height, class: "graph", role: "group", "aria-label": t("graph.name") },
+      { viewBox: `${point(-pad, 0).join(" ")} ${width} ${height}`, width, height, class: "graph", role: "group", "aria-label": t("graph.name") },
       svg("defs", null, tip("tip", "tip"), tip("tip-critical", "tip critical")),
       lines,
       boxes,

@@ -9,11 +9,14 @@ import { has, moment, plain, t } from "./words.js";
 
 const PAGE = 50;
 const RUNS_LOOKED_AT = 4;
+let unsent = ""; // what could not be said yet, while the page is drawn anew
+
 const COMMAND = /^\/accept int_[0-9a-f]+ all$/;
 
 export async function showPlan({ root, ids, signal, title, again }) {
   title(t("plan.title"));
-  const talk = new Talk(ids[0] ?? null, signal, again);
+  const [thread, goal] = ids[0] === "new" ? [null, ids[1]] : [ids[0] ?? null, null];
+  const talk = new Talk(thread, signal, again);
   const [threads] = await Promise.all([call("/v1/threads?limit=30", { signal }), talk.load()]);
   fillWith(
     root,
@@ -22,12 +25,13 @@ export async function showPlan({ root, ids, signal, title, again }) {
       { class: "plan" },
       h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("plan.title")), talks(threads.items, talk, again)),
       h("section", { class: "talk", "aria-label": t("plan.log") }, talk.log, talk.line),
-      h("section", { class: "side", "aria-label": t("plan.draft") }, h("h2", null, t("plan.draft")), talk.draft),
+      h("section", { class: "side", "aria-label": t("plan.draft") }, talk.head, talk.draft),
       talk.composer,
     ),
   );
   talk.resume();
   talk.log.scrollTop = talk.log.scrollHeight;
+  if (goal) talk.input.value = t("draft.break.say", { id: goal });
   if (!talk.thread) talk.input.focus({ preventScroll: true });
 }
 
@@ -72,15 +76,20 @@ class Talk {
     this.state = {};
     this.run = null; // under way
     this.waiting = null; // to follow when the page is there
+    this.heard = new Set(); // runs that were listened to here
     this.bubbles = new Map();
     this.tools = new Map();
     this.log = h("div", { class: "log", role: "log", tabindex: "0", "aria-label": t("plan.log") });
     this.line = h("div", { class: "line", role: "status" });
     this.draft = h("div", null, h("p", { class: "hint" }, t("plan.draft.none")));
+    this.head = h("h2", { tabindex: "-1" }, t("plan.draft"));
     this.composer = this.compose();
     this.tabs = typeof BroadcastChannel === "function" ? new BroadcastChannel("goals.plan") : null;
     if (this.tabs) {
-      this.tabs.onmessage = ({ data }) => data === this.thread && !this.run && !this.busyWriting() && this.again();
+      this.tabs.onmessage = ({ data }) => {
+        const news = data.thread === this.thread && !this.heard.has(data.run);
+        if (news && !this.run && !this.busyWriting()) this.again();
+      };
       signal.addEventListener("abort", () => this.tabs.close());
     }
   }
@@ -91,6 +100,8 @@ class Talk {
       event.preventDefault();
       this.composer.requestSubmit();
     } });
+    this.input.value = unsent;
+    unsent = "";
     this.send = h("button", { type: "submit", class: "main" }, t("plan.send"));
     this.stop = h("button", { type: "button", hidden: true, onclick: () => this.cancel() }, t("plan.stop"));
     return h(
@@ -157,8 +168,9 @@ class Talk {
   ask(text) {
     this.log.querySelector(".welcome")?.remove();
     this.input.value = "";
-    this.add(this.bubble("user", text));
-    this.listen({ body: this.body({ messages: [{ id: crypto.randomUUID(), role: "user", content: text }] }) }, { text });
+    const node = this.bubble("user", text);
+    this.add(node);
+    this.listen({ body: this.body({ messages: [{ id: crypto.randomUUID(), role: "user", content: text }] }) }, { asked: { text, node } });
   }
 
   decide(decisions) {
@@ -170,7 +182,7 @@ class Talk {
     return { threadId: this.thread ?? this.named, runId: crypto.randomUUID(), state: {}, tools: [], context: [], forwardedProps: {}, ...more };
   }
 
-  async listen(run, { quiet = false, decides = false, text = null } = {}) {
+  async listen(run, { quiet = false, decides = false, asked = null } = {}) {
     this.run = run;
     this.busy(true);
     this.tell(t("step.converse"));
@@ -184,7 +196,7 @@ class Talk {
       this.ended(end, quiet);
     } catch (error) {
       if (this.signal.aborted) return;
-      this.failed(error, { decides, text });
+      this.failed(error, { decides, asked: run.id ? null : asked });
     } finally {
       this.run = null;
       if (!this.signal.aborted) this.busy(false);
@@ -291,24 +303,39 @@ class Talk {
     if (written) fillWith(this.draft, written, this.state.plan ? this.draft.firstElementChild : null);
     const asks = end.outcome?.type === "interrupt";
     if (end.outcome?.type === "cancelled") this.tell(t("plan.stopped"));
-    else if (asks) this.tell(t("plan.asks", { n: this.state.plan?.items.length ?? 0 }));
+    else if (asks) this.tell(t("plan.asks", { n: this.state.plan?.items.length ?? 0 }), this.look());
     else this.tell("", null, t("plan.done"));
     this.scroll();
-    if (!quiet) this.tabs?.postMessage(this.thread);
+    this.heard.add(this.run.id);
+    if (!quiet) this.tabs?.postMessage({ thread: this.thread, run: this.run.id });
   }
 
-  failed(error, { decides, text }) {
+  look() {
+    const go = () => {
+      this.head.scrollIntoView({ block: "start" });
+      this.head.focus({ preventScroll: true });
+    };
+    return h("button", { type: "button", onclick: go }, t("plan.look"));
+  }
+
+  failed(error, { decides, asked }) {
     if (!(error instanceof Problem)) console.error(error);
     this.tell("");
+    if (asked) {
+      asked.node.remove();
+      this.input.value = asked.text;
+    }
     if (error.code === "RUN_ACTIVE" || error.code === "INTERRUPT_STALE") {
       const stale = error.code === "INTERRUPT_STALE";
-      if (text) this.input.value = text;
-      const way = h("button", { type: "button", onclick: () => this.again() }, t(stale ? "again" : "plan.active.way"));
+      const show = () => {
+        unsent = this.input.value;
+        this.again();
+      };
+      const way = h("button", { type: "button", onclick: show }, t("plan.active.way"));
       if (stale) fillWith(this.draft, h("p", { class: "notice", role: "alert" }, t("plan.stale")), h("p", null, h("a", { href: "#/goals" }, t("found.nothing.way"))));
       else this.add(h("div", { class: "notice", role: "alert" }, h("p", null, t("plan.active")), way));
       return;
     }
-    if (text) this.input.value = text;
     const told = this.trouble(error instanceof Problem ? plain(error) : t("error.INTERNAL"));
     if (decides) this.draft.prepend(told);
     else this.add(told);

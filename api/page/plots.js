@@ -3,7 +3,8 @@
 import { h, svg } from "./dom.js";
 import { day, hours, number, percent, t } from "./words.js";
 
-const WIDE = 720;
+const narrow = matchMedia("(max-width: 46rem)");
+const wide = () => (narrow.matches ? 340 : 1080);
 const PAD = { left: 44, right: 12, top: 12, bottom: 30 };
 
 // A figure: heading, sentence, picture, and its table to open.
@@ -18,7 +19,7 @@ export function figure(heading, sentence, picture, asTable) {
 }
 
 function picture(height, label, ...children) {
-  return svg("svg", { viewBox: `0 0 ${WIDE} ${height}`, class: "chart", role: "img", "aria-label": label }, ...children);
+  return svg("svg", { viewBox: `0 0 ${wide()} ${height}`, class: "chart", role: "img", "aria-label": label }, ...children);
 }
 
 function steps(most) {
@@ -30,13 +31,13 @@ function steps(most) {
 
 function rows(ticks, y, text) {
   return ticks.map((tick) => [
-    svg("line", { x1: PAD.left, x2: WIDE - PAD.right, y1: y(tick), y2: y(tick), class: "grid" }),
+    svg("line", { x1: PAD.left, x2: wide() - PAD.right, y1: y(tick), y2: y(tick), class: "grid" }),
     svg("text", { x: PAD.left - 6, y: y(tick) + 4, "text-anchor": "end" }, text(tick)),
   ]);
 }
 
 function dates(all, x) {
-  const every = Math.max(1, Math.ceil(all.length / 6));
+  const every = Math.max(1, Math.ceil(all.length / (narrow.matches ? 3 : 6)));
   return all.map((one, at) => {
     if (at % every) return null;
     const anchor = at === 0 ? "start" : "middle";
@@ -57,7 +58,7 @@ export function stackedDays(counts, families, all, label) {
   const ticks = steps(Math.max(1, ...sums.values()));
   const top = ticks[ticks.length - 1];
   const y = (value) => 210 - ((210 - PAD.top) * value) / top;
-  const room = (WIDE - PAD.left - PAD.right) / all.length;
+  const room = (wide() - PAD.left - PAD.right) / all.length;
   const x = (at) => PAD.left + at * room;
   const base = new Map();
   const bars = families.flatMap((family) =>
@@ -88,8 +89,8 @@ export function verdicts(found, all, label) {
   const y = (value) => 205 - (190 * value);
   const first = Date.parse(all[0]);
   const whole = Math.max(1, all.length) * 86_400_000;
-  const x = (at) => PAD.left + 8 + ((WIDE - PAD.left - PAD.right - 16) * (Date.parse(at) - first)) / whole;
-  const room = (WIDE - PAD.left - PAD.right) / all.length;
+  const x = (at) => PAD.left + 8 + ((wide() - PAD.left - PAD.right - 16) * (Date.parse(at) - first)) / whole;
+  const room = (wide() - PAD.left - PAD.right) / all.length;
   const marks = found.map((one) =>
     svg("g", { transform: `translate(${x(one.at)} ${y(one.score ?? 0)})` }, mark(one.passed), svg("title", null, `${one.title}: ${t(`verdict.${one.passed}`)}, ${percent(one.score)}`)),
   );
@@ -98,12 +99,13 @@ export function verdicts(found, all, label) {
 
 // Pairs of bars, one task below the other: estimate (with its range) and actual hours.
 export function pairs(tasks, label) {
-  const left = 210;
+  const left = narrow.matches ? 116 : 210;
+  const most = narrow.matches ? 16 : 30;
   const high = (task) => Math.max(task.estimated_hours, task.actual_hours, task.metadata.estimate?.high ?? 0);
   const ticks = steps(Math.max(1, ...tasks.map(high)));
-  const x = (value) => left + ((WIDE - left - 30) * value) / ticks[ticks.length - 1];
+  const x = (value) => left + ((wide() - left - 30) * value) / ticks[ticks.length - 1];
   const height = tasks.length * 40 + 34;
-  const short = (title) => (title.length > 30 ? `${title.slice(0, 29)}…` : title);
+  const short = (title) => (title.length > most ? `${title.slice(0, most - 1)}…` : title);
   return picture(
     height,
     label,

@@ -132,7 +132,7 @@ function attemptTable(task, attempts, chosen) {
       String(one.issues_found.length),
       one.file_path,
     ]),
-    { hidden: true },
+    { hidden: true, wide: true },
   );
 }
 

@@ -69,6 +69,7 @@ const WORDS = {
     "plan.active": "The planner is still answering in this conversation, perhaps in another tab.",
     "plan.active.way": "Show that answer",
     "plan.stale": "This was decided already, perhaps in another tab. Here is how it is now.",
+    "plan.look": "See the draft",
     "plan.done": "The planner has answered.",
     "plan.asks": "The planner proposes a plan: {n} to decide.",
     "step.load": "Reading your goals …",
@@ -124,6 +125,7 @@ const WORDS = {
     "field.status": "Status",
 
     "goals.title": "Goals",
+    "goals.new": "Plan a new one",
     "goals.none": "You have no goals yet.",
     "goals.none.way": "Plan the first one",
     "goals.open": "Under way",
@@ -141,7 +143,7 @@ const WORDS = {
     "goals.break": "Plan its tasks",
     "graph.name": "Tasks and what they depend on",
     "graph.critical": "on the critical path",
-    "graph.path": "Critical path: {n} tasks, {hours}. It takes at least that long.",
+    "graph.path": "Critical path: {n} {n:task|tasks}, {hours}. It takes at least that long.",
     "graph.many": "{n} tasks are too many to draw: the table has them all.",
     "table.task": "Task",
     "table.status": "Status",
@@ -204,13 +206,13 @@ const WORDS = {
     "activity.days": "Days",
     "activity.last": "Last {n} days",
     "activity.events": "Events by day",
-    "activity.events.sum": "{n} events on {days} days",
+    "activity.events.sum": "{n} {n:event|events} on {days} {days:day|days}",
     "activity.verdicts": "How your code was judged",
     "activity.verdicts.none": "No code was judged in this time.",
-    "activity.verdicts.sum": "{n} verdicts, {passed} passed",
+    "activity.verdicts.sum": "{n} {n:verdict|verdicts}, {passed} passed",
     "activity.estimates": "Estimates against actual hours",
     "activity.estimates.none": "No finished task says yet how long it took.",
-    "activity.estimates.sum": "{n} tasks: {estimated} estimated, {actual} actual",
+    "activity.estimates.sum": "{n} {n:task|tasks}: {estimated} estimated, {actual} actual",
     "activity.away": "The records cannot be read at the moment; everything else works.",
     "activity.table": "As a table",
     "activity.day": "Day",
@@ -336,6 +338,7 @@ const WORDS = {
     "plan.active": "El planificador aún responde en esta conversación, quizá en otra pestaña.",
     "plan.active.way": "Mostrar esa respuesta",
     "plan.stale": "Esto ya se decidió, quizá en otra pestaña. Así está ahora.",
+    "plan.look": "Ver el borrador",
     "plan.done": "El planificador respondió.",
     "plan.asks": "El planificador propone un plan: {n} por decidir.",
     "step.load": "Leyendo tus metas …",
@@ -372,7 +375,7 @@ const WORDS = {
     "draft.reject": "Rechazar",
     "draft.all": "Aceptar todo",
     "draft.none": "Rechazar todo",
-    "draft.left": "Quedan {n} por decidir",
+    "draft.left": "{n:Queda|Quedan} {n} por decidir",
     "draft.ready": "Todo está decidido",
     "draft.save": "Guardar las decisiones",
     "draft.locked": "Decidido",
@@ -391,6 +394,7 @@ const WORDS = {
     "field.status": "Estado",
 
     "goals.title": "Metas",
+    "goals.new": "Planificar otra",
     "goals.none": "Aún no tienes metas.",
     "goals.none.way": "Planifica la primera",
     "goals.open": "En marcha",
@@ -408,7 +412,7 @@ const WORDS = {
     "goals.break": "Planificar sus tareas",
     "graph.name": "Las tareas y de qué dependen",
     "graph.critical": "en la ruta crítica",
-    "graph.path": "Ruta crítica: {n} tareas, {hours}. Menos no puede durar.",
+    "graph.path": "Ruta crítica: {n} {n:tarea|tareas}, {hours}. Menos no puede durar.",
     "graph.many": "{n} tareas son demasiadas para dibujarlas: la tabla las tiene todas.",
     "table.task": "Tarea",
     "table.status": "Estado",
@@ -471,13 +475,13 @@ const WORDS = {
     "activity.days": "Días",
     "activity.last": "Últimos {n} días",
     "activity.events": "Eventos por día",
-    "activity.events.sum": "{n} eventos en {days} días",
+    "activity.events.sum": "{n} {n:evento|eventos} en {days} {days:día|días}",
     "activity.verdicts": "Cómo se evaluó tu código",
     "activity.verdicts.none": "En este tiempo no se evaluó código.",
-    "activity.verdicts.sum": "{n} veredictos, {passed} pasaron",
+    "activity.verdicts.sum": "{n} {n:veredicto|veredictos}, {passed} {passed:pasó|pasaron}",
     "activity.estimates": "Estimaciones y horas reales",
     "activity.estimates.none": "Ninguna tarea hecha dice aún cuánto llevó.",
-    "activity.estimates.sum": "{n} tareas: {estimated} estimadas, {actual} reales",
+    "activity.estimates.sum": "{n} {n:tarea|tareas}: {estimated} estimadas, {actual} reales",
     "activity.away": "Los registros no se pueden leer ahora; todo lo demás funciona.",
     "activity.table": "Como tabla",
     "activity.day": "Día",
@@ -551,11 +555,14 @@ export function language() {
   return wishes.find((one) => one in WORDS) ?? "en";
 }
 
+// `{n}` is a value; `{n:task|tasks}` is said of one, and of several.
 export function t(key, values = {}) {
   const words = WORDS[language()];
   const text = words[key] ?? WORDS.en[key];
   if (text === undefined) return key.slice(key.lastIndexOf(".") + 1);
-  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+  return text.replace(/\{(\w+)(?::([^|}]*)\|([^}]*))?\}/g, (_, name, one, several) =>
+    one === undefined ? String(values[name] ?? "") : String(values[name]) === "1" ? one : several,
+  );
 }
 
 export function has(key) {
