@@ -9,25 +9,25 @@ from typing import Any, Final
 from events.lake import Lake, LakeUnavailable
 from events.query import open_view
 
-MAX_VERDICTS: Final = 500
 SECONDS: Final = 5.0
 THREADS: Final = 2
 TRIES: Final = 2
 """A file that was merged into its month's between its finding and its reading is not there."""
 
-_SINCE: Final = "created_at >= ? and (year > ? or (year = ? and month >= ?))"
-_DAYS: Final = f"""
+_DAYS: Final = """
 select cast(created_at as date) as day, split_part(event_type, '.', 1) as family,
        count(*) as events
 from events
-where user_id = ? and {_SINCE}
+where user_id = $user and created_at >= $since
+  and (year::int > $year or (year::int = $year and month::int >= $month))
 group by day, family order by day, family
 """
-_VERDICTS: Final = f"""
+_VERDICTS: Final = """
 select epoch_us(created_at), payload
 from events
-where user_id = ? and event_type = 'task.validated' and {_SINCE}
-order by created_at desc, id limit {MAX_VERDICTS}
+where user_id = $user and event_type = 'task.validated' and created_at >= $since
+  and (year::int > $year or (year::int = $year and month::int >= $month))
+order by created_at desc, id limit 500
 """
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -84,7 +84,7 @@ def _read(lake: Lake, user_id: str, since: date) -> Activity:
     import duckdb
 
     midnight = datetime(since.year, since.month, since.day, tzinfo=UTC)
-    asked = [user_id, midnight, since.year, since.year, since.month]
+    asked = {"user": user_id, "since": midnight, "year": since.year, "month": since.month}
     with duckdb.connect(":memory:", config={"threads": THREADS}) as connection:
         late = threading.Timer(SECONDS, connection.interrupt)
         late.start()

@@ -84,11 +84,11 @@ export function drawGraph(tasks, { tall }) {
     const label = [task.title, state, hours(task.estimated_hours), is ? t("graph.critical") : ""].filter(Boolean).join(", ");
     return svg(
       "a",
-      { href: `#/tasks/${task.id}`, class: `node ${task.status}${is ? " critical" : ""}`, "aria-label": label },
+      { href: `#/tasks/${task.id}`, class: `node ${task.status}${is ? " critical" : ""}` },
+      svg("title", null, label),
       svg("rect", { x, y, width: box.width, height: box.height, rx: 8 }),
-      wrapped(task.title, tall ? 20 : 25).map((line, at) => svg("text", { x: x + 12, y: y + 20 + at * 16, "aria-hidden": "true" }, line)),
-      svg("text", { x: x + 12, y: y + 56, class: "small", "aria-hidden": "true" }, `${is ? "◆ " : ""}${state}${task.estimated_hours ? ` · ${hours(task.estimated_hours)}` : ""}`),
-      svg("title", null, task.title),
+      wrapped(task.title, tall ? 20 : 25).map((line, at) => svg("text", { x: x + 12, y: y + 20 + at * 16 }, line)),
+      svg("text", { x: x + 12, y: y + 56, class: "small" }, `${is ? "◆ " : ""}${state}${task.estimated_hours ? ` · ${hours(task.estimated_hours)}` : ""}`),
     );
   });
   const tip = (id, kind) =>

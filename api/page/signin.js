@@ -1,6 +1,6 @@
 // Signing in: by name and password, making an account, or with a token from elsewhere.
 
-import { call } from "./api.js";
+import { call, Problem } from "./api.js";
 import { fillWith, freshId, h } from "./dom.js";
 import { session } from "./session.js";
 import { plain, t } from "./words.js";
@@ -76,8 +76,10 @@ export function showSignIn({ root, notice, onDone }) {
 async function enter(kind, given) {
   session.token = null;
   if (kind === "token") {
-    session.token = given.token.trim().replace(/^Bearer\s+/i, "");
-    await call("/v1/usage?days=1");
+    const token = given.token.trim().replace(/^Bearer\s+/i, "");
+    if (!/^[\x21-\x7e]+$/.test(token)) throw new Problem(401, { code: "AUTH_INVALID" });
+    await call("/v1/usage?days=1", { headers: { Authorization: `Bearer ${token}` } });
+    session.token = token;
     return;
   }
   if (kind === "register") await call("/v1/auth/register", { method: "POST", body: given });

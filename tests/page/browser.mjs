@@ -191,7 +191,7 @@ const scenarios = {
         await page.goto(`${url}/${hash}`);
         await page.locator(shown).first().waitFor();
         if (name === "activity") for (const one of await page.locator(".plot summary").all()) await one.click();
-        if (name === "plan") await page.locator(".item label").nth(1).click();
+        if (name === "plan") await page.locator('.choices label').nth(1).click();
         await check(`${kind} ${name}`, page);
       }
       await page.locator(".menu summary").first().click();

@@ -19,6 +19,8 @@ from events.sink import flush
 from tests.agents import opened
 from tests.service import JWT, Learner, Service
 from tests.talkers import Turn, listening, played
+from tools.schemas import SnapshotIn, Verdict
+from tools.snapshots import record_snapshot
 
 FOLDER: Final = Path(__file__).parent
 BROWSER: Final = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -162,9 +164,7 @@ async def test_an_answer_goes_on_where_the_connection_was_cut(service: Service) 
             line.mend()
 
         async with line.open() as url, ana.client:
-            seen = await visit(
-                url, "cut", at={"streaming": line.cut, "cut": mend}, token=ana.token
-            )
+            seen = await visit(url, "cut", at={"streaming": line.cut, "cut": mend}, token=ana.token)
 
         assert seen["during"] == ["One moment,"]
         assert seen["after"] == seen["reloaded"] == ["One moment, here it is."]
@@ -228,6 +228,7 @@ async def talk(learner: Learner, message: str) -> str:
 async def rich_account(service: Service, learner: Learner) -> dict[str, str]:
     """Give a learner some of everything that the page shows; return the ids that lead there."""
     client = learner.client
+    thread = await talk(learner, "I want to learn to test my API")
     suggested = await client.post("/v1/goals/suggest", json={"wish": "test my API", "count": 2})
     [goal, *_] = (one["goal"]["id"] for one in suggested.json()["suggestions"])
     broken = await client.post(f"/v1/goals/{goal}/breakdown", json={})
@@ -239,7 +240,20 @@ async def rich_account(service: Service, learner: Learner) -> dict[str, str]:
     submitted = {"file_path": "even.py", "programming_language": "python", "code": WRONG_CODE}
     judged = await client.post(f"/v1/tasks/{task['id']}/validate", json=submitted)
     assert judged.status_code == 201, judged.text
-    return {"goal": goal, "task": task["id"], "thread": await talk(learner, "I want to learn Rust")}
+    place = {"start_line": 2, "end_line": 3, "severity": "high", "kind": "essential"}
+    finding = {
+        **place,
+        "problem": "It counts everything",
+        "rule": "review",
+        "fingerprint": "f" * 16,
+    }
+    async with service.services.open_tools(learner.id) as tools:
+        await record_snapshot(
+            tools,
+            SnapshotIn(file_path="even.py", language="python", code=WRONG_CODE, task_id=task["id"]),
+            verdict=Verdict(passed=False, score=0.0, feedback="No.", issues=[finding]),
+        )
+    return {"goal": goal, "task": task["id"], "thread": thread}
 
 
 async def test_axe_finds_nothing_in_any_view_in_both_themes_and_on_a_phone(
@@ -269,12 +283,18 @@ async def test_the_page_is_light_and_asks_nobody_else(scripted: Service) -> None
     assert 50_000 < seen["bytes"] < BYTES_AT_MOST
 
 
+@pytest.fixture
+def no_lake(tmp_path: Path) -> None:
+    """Put a file where the lake's folder should be."""
+    (tmp_path / "lake").write_text("no folder")
+
+
+@pytest.mark.usefixtures("no_lake")
 async def test_who_is_signed_out_is_told_and_comes_back_to_where_they_were(
     scripted: Service,
 ) -> None:
     ana = await scripted.sign_in("ana")
     expired = make_token(JWT, user_id=ana.id, hours=-1, now=datetime.now(UTC))
-    Path(scripted.services.settings.lake_location).write_text("no folder")
     async with ana.client, listening(scripted.app) as url:
         seen = await visit(url, "ended", token=ana.token, expired=expired)
 
