@@ -27,7 +27,7 @@ const wrong = [];
 
 async function open({ token = null, axe = false, ...options } = {}) {
   const context = await browser.newContext({ viewport: WIDE, locale: "en-US", ...options });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(60_000);
   if (axe) await context.addInitScript(AXE);
   if (token) await context.addInitScript((value) => sessionStorage.setItem("goals.token", value), token);
   return context;
