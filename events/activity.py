@@ -96,17 +96,22 @@ def _read(lake: Lake, user_id: str, since: date) -> Activity:
             late.cancel()
     return Activity(
         days=tuple(FamilyDay(day=day, family=family, events=n) for day, family, n in days),
-        verdicts=tuple(_verdict(*row) for row in reversed(verdicts)),
+        verdicts=tuple(one for row in reversed(verdicts) if (one := as_verdict(*row)) is not None),
     )
 
 
-def _verdict(microseconds: int, payload: str) -> JudgedTask:
-    said: dict[str, Any] = json.loads(payload)
+def as_verdict(microseconds: int, payload: str) -> JudgedTask | None:
+    """Return the verdict of an event's time and payload, None where it is not one of ours."""
+    said: Any = json.loads(payload)
+    names = ("task_id", "title", "code_snapshot_id")
+    if not isinstance(said, dict) or not all(isinstance(said.get(name), str) for name in names):
+        return None
+    passed, score = said.get("passed"), said.get("validation_score")
     return JudgedTask(
         at=_EPOCH + timedelta(microseconds=microseconds),
         task_id=said["task_id"],
         title=said["title"],
         snapshot_id=said["code_snapshot_id"],
-        passed=said["passed"],
-        score=said["validation_score"],
+        passed=passed if isinstance(passed, bool) else None,
+        score=float(score) if type(score) in (int, float) else None,
     )

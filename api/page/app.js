@@ -90,7 +90,7 @@ async function draw({ notice = null, focus = false } = {}) {
     showSignIn({ root: main, notice, onDone: signedIn });
     return;
   }
-  const show = VIEWS[name];
+  const show = Object.hasOwn(VIEWS, name) && ids.every((id) => /^\w+$/.test(id)) ? VIEWS[name] : null;
   if (!show) {
     title(t("found.nothing"));
     fillWith(main, h("h1", null, t("found.nothing")), h("p", null, h("a", { href: "#/goals" }, t("found.nothing.way"))));

@@ -25,7 +25,8 @@ function card(goal) {
 export async function showGoals({ root, signal, title }) {
   title(t("goals.title"));
   const goals = await list("/v1/goals?sort=-created_at", { signal, most: 500 });
-  const head = h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("goals.title")), h("p", { class: "actions" }, h("a", { class: "button", href: "#/plan" }, t("goals.new"))));
+  const more = goals.length ? h("p", { class: "actions" }, h("a", { class: "button", href: "#/plan" }, t("goals.new"))) : null;
+  const head = h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("goals.title")), more);
   if (!goals.length) {
     fillWith(root, head, h("div", { class: "empty" }, h("p", null, t("goals.none")), h("a", { class: "button main", href: "#/plan" }, t("goals.none.way"))));
     return;

@@ -13,7 +13,7 @@ import api.routes.activity
 from db.base import utc_now
 from db.events import TaskValidated
 from db.outbox import record
-from events.activity import read_activity
+from events.activity import as_verdict, read_activity
 from events.lake import open_lake
 from events.lake_folder import FolderLake
 from events.sink import flush
@@ -136,3 +136,17 @@ async def test_who_waits_too_long_for_a_place_is_told_to_come_back(
 
     assert (answer.status_code, answer.json()["code"]) == (503, "OVERLOADED")
     assert (await ana.client.get("/v1/activity")).status_code == 200
+
+
+@pytest.mark.parametrize("payload", ["{}", "[]", "null", '{"task_id": 1, "title": "t"}'])
+def test_an_event_that_is_no_verdict_of_ours_is_left_out(payload: str) -> None:
+    assert as_verdict(0, payload) is None
+
+
+def test_odd_values_of_a_verdict_are_nothing_that_was_judged() -> None:
+    odd = '{"task_id": "t", "title": "t", "code_snapshot_id": "c", "passed": "yes"}'
+
+    found = as_verdict(0, odd[:-1] + ', "validation_score": "1"}')
+
+    assert found is not None
+    assert (found.passed, found.score) == (None, None)
