@@ -113,5 +113,5 @@ def as_verdict(microseconds: int, payload: str) -> JudgedTask | None:
         title=said["title"],
         snapshot_id=said["code_snapshot_id"],
         passed=passed if isinstance(passed, bool) else None,
-        score=float(score) if type(score) in (int, float) else None,
+        score=float(score) if isinstance(score, int | float) else None,
     )
