@@ -46,7 +46,7 @@ function byDay(found) {
     t("activity.events"),
     sentence,
     [stackedDays(found.days, families, all, `${t("activity.events")}: ${sentence}`), legend(families.map((family) => [`family-${family}`, t(`family.${family}`)]))],
-    table(t("activity.events"), ["activity.day", "activity.family", "activity.count"].map((key) => t(key)), [...found.days].reverse().map((one) => [day(one.day), t(`family.${one.family}`), number(one.events)]), { hidden: true }),
+    table(`${t("activity.events")} · ${t("activity.table")}`, ["activity.day", "activity.family", "activity.count"].map((key) => t(key)), [...found.days].reverse().map((one) => [day(one.day), t(`family.${one.family}`), number(one.events)]), { hidden: true }),
   );
 }
 
@@ -58,7 +58,7 @@ function judged(found) {
     sentence,
     [verdicts(found.verdicts, everyDay(found.since, found.until), `${t("activity.verdicts")}: ${sentence}`), h("ul", { class: "legend" }, [true, false, null].map((one) => h("li", null, verdict(one))))],
     table(
-      t("activity.verdicts"),
+      `${t("activity.verdicts")} · ${t("activity.table")}`,
       ["task.when", "table.task", "task.verdict", "task.score"].map((key) => t(key)),
       [...found.verdicts].reverse().map((one) => [moment(one.at), h("a", { href: `#/tasks/${one.task_id}/${one.snapshot_id}` }, one.title), verdict(one.passed), percent(one.score)]),
       { hidden: true },
@@ -78,7 +78,7 @@ function estimates(done) {
     sentence,
     [pairs(both.slice(0, PAIRS), `${heading}: ${sentence}`), legend([["estimated", t("activity.estimated")], ["actual", t("task.actual")]])],
     table(
-      heading,
+      `${heading} · ${t("activity.table")}`,
       ["table.task", "activity.estimated", "activity.range", "task.actual"].map((key) => t(key)),
       both.map((task) => [h("a", { href: `#/tasks/${task.id}` }, task.title), hours(task.estimated_hours), task.metadata.estimate?.high ? `${hours(task.metadata.estimate.low)} – ${hours(task.metadata.estimate.high)}` : t("none"), hours(task.actual_hours)]),
       { hidden: true },

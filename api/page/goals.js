@@ -68,7 +68,7 @@ function taskTable(tasks, critical) {
   const titles = new Map(tasks.map((task) => [task.id, task.title]));
   const needs = (task) => (task.metadata.depends_on ?? []).map((id) => titles.get(id)).filter(Boolean).join("; ");
   return table(
-    t("graph.name"),
+    `${t("goals.tasks")} · ${t("activity.table")}`,
     ["table.task", "table.status", "table.kind", "table.hours", "table.needs", "table.critical"].map((key) => t(key)),
     tasks.map((task) => [
       h("a", { href: `#/tasks/${task.id}` }, task.title),

@@ -24,7 +24,7 @@ export async function showPlan({ root, ids, signal, title, again }) {
       "div",
       { class: "plan" },
       h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("plan.title")), talks(threads.items, talk, again)),
-      h("section", { class: "talk", "aria-label": t("plan.log") }, talk.log, talk.line),
+      h("section", { class: "talk", "aria-label": t("plan.log") }, h("h2", { class: "unseen" }, t("plan.log")), talk.log, talk.line),
       h("section", { class: "side", "aria-label": t("plan.draft") }, talk.head, talk.draft),
       talk.composer,
     ),
