@@ -14,6 +14,7 @@ from api.rate_headers import RateHeaders
 from api.request_log import RequestLog
 from api.retries import Retries
 from api.routes import (
+    activity,
     agent,
     auth,
     chat,
@@ -24,6 +25,7 @@ from api.routes import (
     health,
     memory,
     metrics,
+    page,
     privacy,
     runs,
     search,
@@ -65,17 +67,19 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.metrics = make_registry(services.database_url, services=services)
+    app.state.lake_readers = activity.LakeReaders(services.settings.lake_location)
     app.add_middleware(Retries)
     app.add_middleware(BodyLimit)
     app.add_middleware(RateHeaders)
     planning = (agent, agui, chat, runs, threads, usage)
     elsewhere = services.directory.is_elsewhere
     of_courses = their_courses if elsewhere else courses
-    features = (goals, tasks, of_courses, snapshots, dismissals, search, events, memory)
+    features = (goals, tasks, of_courses, snapshots, dismissals, search, events, activity, memory)
     accounts = (privacy,) if elsewhere else (users, privacy)
     # The first ones are found soonest: each request is held against one route after the other.
     for module in (*planning, *features, *accounts, health, metrics):
         app.include_router(module.router)
+    app.include_router(page.make_page_router(signs_in=services.offers_sign_in))
     add_mcp(app)
     install_problems(app)
     if services.offers_sign_in:

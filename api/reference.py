@@ -63,6 +63,9 @@ CODES: Final[dict[str, Code]] = {
     "INTERRUPT_STALE": Code(
         "409", "the question was answered, cancelled or has expired", "ask again"
     ),
+    "LAKE_UNAVAILABLE": Code(
+        "503", "the lake of events cannot be read", "wait `Retry-After`; all else goes on"
+    ),
     "LIMIT_REACHED": Code("409", "you have as many as there may be", "delete some first"),
     "LLM_BAD_OUTPUT": Code(
         "502", "the model's answer fits neither schema nor checks, twice", "try once more"
