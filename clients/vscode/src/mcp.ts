@@ -3,7 +3,7 @@ import * as vscode from "vscode";
 import type { Session } from "./session";
 
 type Server = { headers: Record<string, string> };
-/** VS Code 1.101 and later; the oldest one that this extension runs in knows none of it. */
+/** VS Code 1.101 and later; the oldest one that this extension runs in does not let us. */
 type Api = {
   McpHttpServerDefinition?: new (label: string, uri: vscode.Uri) => Server;
   lm: { registerMcpServerDefinitionProvider?(id: string, provider: object): vscode.Disposable };
@@ -26,5 +26,9 @@ export function registerMcpServer(session: Session, subscriptions: vscode.Dispos
       return server;
     },
   };
-  subscriptions.push(lm.registerMcpServerDefinitionProvider("goals.mcp", provider));
+  try {
+    subscriptions.push(lm.registerMcpServerDefinitionProvider("goals.mcp", provider));
+  } catch {
+    // VS Code 1.100 has the function as a proposal, and refuses those who are not invited.
+  }
 }
