@@ -20,19 +20,14 @@ export type Review = {
 };
 export type Task = { id: string; title: string; description: string | null; status: string };
 export type Goal = { id: string; title: string; status: string; progress_percentage: number };
-type Page<T> = { items: T[]; next_cursor: string | null };
-type Answer = { [name in "code" | "title" | "detail"]?: string } & {
-  errors?: { field: string; detail: string }[];
-};
+type Page<T> = { items: T[]; next_cursor: string };
+type Told = { code?: string; title?: string; detail?: string; errors?: Told[]; field?: string };
 
 /** A refusal by RFC 9457; `status` 0 means that nobody answered. */
 export class Problem extends Error {
   constructor(
-    readonly status: number,
-    readonly code: string,
-    readonly title = "",
-    detail = "",
-    readonly retryAfter?: string,
+    readonly status: number, readonly code: string,
+    readonly title = "", detail = "", readonly retryAfter?: string,
   ) {
     super(detail);
   }
@@ -47,11 +42,8 @@ export type Request = { path: string; signal: AbortSignal; body?: unknown; key?:
 /** Return the answer of the service. Throws Problem, or an AbortError where it was cancelled. */
 export async function send<T>(caller: Caller, request: Request): Promise<T> {
   const { response, text } = await exchange(caller, request);
-  const status = response.statusCode ?? 0;
-  const answer = parse(text);
-  if (status >= 200 && status < 300 && answer) {
-    return answer as T;
-  }
+  const [status, answer] = [response.statusCode ?? 0, parse(text)];
+  if (status >= 200 && status < 300 && answer) return answer as T;
   const { code = `HTTP_${status}`, title = http.STATUS_CODES[status], detail = "" } = answer ?? {};
   const fields = (answer?.errors ?? []).map((one) => `${one.field}: ${one.detail}`);
   const told = [detail, ...fields].filter(Boolean).join("; ");
@@ -70,9 +62,9 @@ export async function list<T>(caller: Caller, path: string, signal: AbortSignal)
   return rows;
 }
 
-function parse(text: string): Answer | null {
+function parse(text: string): Told | null {
   try {
-    return Object(JSON.parse(text) ?? null);
+    return JSON.parse(text);
   } catch {
     return null;
   }
@@ -84,9 +76,7 @@ function exchange({ address, token }: Caller, { path, signal, body, key }: Reque
     const fail = (error: Error) =>
       reject(signal.aborted ? error : new Problem(0, "UNREACHABLE", "", error.message));
     const headers = {
-      Accept: "application/json",
-      Authorization: `Bearer ${token}`,
-      Connection: "close",
+      Accept: "application/json", Authorization: `Bearer ${token}`, Connection: "close",
       ...(body !== undefined && { "Content-Type": "application/json" }),
       ...(key !== undefined && { "Idempotency-Key": key }),
     };
