@@ -13,7 +13,8 @@ const OPEN = "status=todo&status=in_progress&status=failed&status=in_review";
 const REPORT = "goals-report";
 const SAVE_MS = 100;
 /** What is checked on save: code in a language that the analyzers know, and no other file. */
-const CHECKED = /^(python|(java|type|shell)script(react)?|java|kotlin|c(pp|sharp)?|go|rust|php|ruby|sql)$/;
+const CHECKED =
+  /^(python|(java|type|shell)script(react)?|java|kotlin|c(pp|sharp)?|go|rust|php|ruby|sql)$/;
 
 export function activate(context: vscode.ExtensionContext): void {
   const { commands, window, workspace } = vscode;

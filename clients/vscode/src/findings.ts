@@ -50,7 +50,7 @@ export function rangeOf(document: vscode.TextDocument, issue: Issue, firstLine: 
   return new vscode.Range(first, from, last, document.lineAt(last).text.trimEnd().length);
 }
 
-export function tellRun({ status, expression, expected, got, detail }: Run): string {
+function tellRun({ status, expression, expected, got, detail }: Run): string {
   const failed = t("{0}: expected {1}, got {2}", expression, expected ?? "", got ?? "");
   const told = status === "fail" ? failed : `${expression}: ${detail ?? status}`;
   return told.length > MAX_SHOWN ? `${told.slice(0, MAX_SHOWN)}…` : told;

@@ -1,7 +1,7 @@
 /** What is seen without a command: goals and tasks, the last verdict, and the report on it. */
 import * as vscode from "vscode";
-import { type Findings, type State, tellRun } from "./findings";
-import { type Goal, list, type Run, send, type Task } from "./service";
+import type { Findings, State } from "./findings";
+import { type Goal, list, send, type Task } from "./service";
 import { type Session, tell } from "./session";
 
 const { t } = vscode.l10n;
@@ -107,8 +107,9 @@ export function reportOf(findings: Findings, uri: vscode.Uri, fingerprint: strin
   const state = findings.of(uri);
   if (!state) return t("Nothing was said about this file yet.");
   const { issue, answer } = findings.find(uri, fingerprint) ?? { answer: state.answer };
-  const { feedback, next_step, runs, unavailable } = answer.review;
-  const told = [`# ${plain(verdictOf({ ...state, answer }).text)}`];
+  const { feedback, next_step, unavailable } = answer.review;
+  const title = [answer.task?.title ?? [], verdictOf({ ...state, answer }).text].flat();
+  const told = [`# ${plain(title.join(": "))}`];
   if (issue) {
     const { problem, trigger, quote, rule, start_line, end_line } = issue;
     told.push(`## ${plain(problem)}`, trigger ? plain(t("When: {0}", trigger)) : "");
@@ -116,8 +117,6 @@ export function reportOf(findings: Findings, uri: vscode.Uri, fingerprint: strin
     told.push(plain(t("Lines {0} to {1}, rule {2}", start_line, end_line, rule)), "---");
   }
   told.push(plain(feedback), next_step ? `## ${t("Next step")}\n\n${plain(next_step)}` : "");
-  const mark = ({ status }: Run) => (status === "pass" ? "✓" : "✗");
-  told.push(...runs.map((run) => `- ${mark(run)} ${plain(tellRun(run))}`));
   for (const { analyzer, reason } of unavailable) {
     told.push(plain(t("No answer from {0}: {1}", analyzer, reason)));
   }

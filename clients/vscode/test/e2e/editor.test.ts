@@ -8,6 +8,20 @@ import { EXTENSION, installCodeServer, Machine, program } from "./machine";
 
 const DOUBLE = "def doble(n):\n    unused = 1\n    return n + 1\n";
 const ROUNDS = 15;
+/** In the page: the time from the key that saves to the frame in which the panel has the text. */
+const WATCH = `(text) => {
+  globalThis.fromSaveToProblem = new Promise((found) => {
+    addEventListener("keydown", function pressed({ key, timeStamp }) {
+      if (key !== "s") return;
+      removeEventListener("keydown", pressed, true);
+      const look = () =>
+        document.querySelector(".markers-panel").textContent.includes(text)
+          ? found(performance.now() - timeStamp)
+          : requestAnimationFrame(look);
+      look();
+    }, true);
+  });
+}`;
 const LONG = Array.from({ length: 75 }, (_, n) => `def f${n}(x):\n    return x + ${n}\n\n\n`)
   .join("")
   .replace("def f0(x):\n    return x + 0", "def doble(n):\n    return n * 2");
@@ -84,14 +98,14 @@ before(async () => {
   told("editor");
   browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   await page.goto(`${editor}/?folder=${encodeURIComponent(machine.path("work"))}`);
-  await page.locator(".statusbar-item", { hasText: "Goals" }).waitFor({ timeout: 90_000 });
+  await page.locator(".statusbar-item", { hasText: "Goals" }).waitFor({ timeout: 240_000 });
   told("extension");
 });
 
 after(async () => {
-  await shot("last").catch(() => undefined);
+  await page?.screenshot({ path: join(SHOTS, "last.png") }).catch(() => undefined);
   await browser?.close();
   await machine.close();
 });
@@ -133,10 +147,10 @@ test("a finding is explained in a report beside the code", async () => {
   await page.locator(".notification-toast", { hasText: "not passed" }).getByText("Show feedback").click();
   await page.locator(".tab", { hasText: "Preview doble.py.md" }).waitFor();
   const report = page.frameLocator("iframe.webview").frameLocator("#active-frame");
-  await report.getByText("doble(4): expected 8, got 5").first().waitFor();
+  await report.getByText("doble(4): se esperaba 8, dio 5").first().waitFor();
   await shot("4-report");
 
-  assert.match((await report.locator("h1").textContent()) ?? "", /not passed · 0 %/);
+  assert.match((await report.locator("h1").textContent()) ?? "", /Doblar un número: not passed · 0 %/);
   await page.locator(".tab", { hasText: "Preview" }).locator(".codicon-close").click();
 });
 
@@ -147,7 +161,9 @@ test("a finding is dismissed by its quick fix, and gone", async () => {
   const menu = page.locator(".context-view, .action-widget");
   await menu.getByText("Goals: dismiss with a reason").waitFor();
   await shot("5-actions");
-  await menu.getByText("Goals: dismiss with a reason").click();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
   await page.locator(".quick-input-widget input[type=text]").first().fill("It is for later");
   await page.keyboard.press("Enter");
 
@@ -179,20 +195,9 @@ test("a save is checked without a model, and fast", async () => {
   for (let round = 1; round <= ROUNDS; round += 1) {
     await page.keyboard.type(`import module${round}\n`);
     await page.waitForTimeout(500);
-    const seen = page.evaluate(
-      ([wanted]) =>
-        new Promise<number>((found) => {
-          const look = () =>
-            document.querySelector(".markers-panel")?.textContent?.includes(wanted!)
-              ? found(performance.now())
-              : requestAnimationFrame(look);
-          look();
-        }),
-      [`module${round}\` imported but unused`],
-    );
-    const began = await page.evaluate(() => performance.now());
+    await page.evaluate(`(${WATCH})("module${round}\`")`);
     await page.keyboard.press("ControlOrMeta+S");
-    times.push((await seen) - began);
+    times.push(await page.evaluate<number>("globalThis.fromSaveToProblem"));
   }
   await shot("7-on-save");
 

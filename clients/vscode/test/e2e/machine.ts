@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 const CODE_SERVER = "4.100.3";
 export const EXTENSION = resolve(__dirname, "../../..");
 const GOALS = resolve(EXTENSION, "../../.venv/bin/goals");
-const START_SECONDS = 90;
+const START_SECONDS = 240;
 
 /** Return the path of a program, or end with what installs it. */
 export function program(names: string[], remedy: string): string {
