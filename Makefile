@@ -2,7 +2,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-faults test-clients test-local bench check format lock clean
+.PHONY: help demo serve test test-faults test-clients test-vscode test-local bench check format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -29,6 +29,11 @@ test-clients: $(READY) ## Let real and generated clients talk with the service (
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/clients
 	@$(BIN)/uv pip install --quiet --python .venv/clients/bin/python --require-hashes -r tests/clients/requirements.lock
 	@$(BIN)/pytest tests/clients tests/integration/test_chat_openai.py
+
+test-vscode: $(READY) ## Build the VS Code extension and use it in a real one (needs Node.js 20, chromium, rg)
+	@command -v npm >/dev/null || { echo "npm was not found: install Node.js 20" >&2; exit 1; }
+	@npm ci --prefix clients/vscode --no-audit --no-fund --loglevel=error
+	@for step in build test package e2e; do npm run --silent --prefix clients/vscode $$step; done
 
 test-local: $(READY) ## Run the tests of the real local model
 	@$(BIN)/pytest -m local_model

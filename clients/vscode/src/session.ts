@@ -117,7 +117,7 @@ async function remedy(error: unknown): Promise<boolean> {
     404: [t("Choose task"), "goals.chooseTask"],
   };
   const [fix, command, argument] = fixes[status] ?? [];
-  const again = status === 0 || status === 429 || status >= 500 ? [t("Try again")] : [];
+  const again = [0, 409, 429].includes(status) || status >= 500 ? [t("Try again")] : [];
   const buttons = [...again, ...(fix ? [fix] : [])];
   const chosen = await vscode.window.showErrorMessage(tell(error), ...buttons);
   if (!chosen || chosen !== fix) return chosen !== undefined;
