@@ -14,6 +14,8 @@ NOT_TYPED: Final = {"", "mermaid", "text", "json", "sql", "python", "toml", "ini
 ELSEWHERE: Final = {
     "make ": "what this is a part of",
     "docker ": "containers are not everywhere",
+    "cd clients/vscode": "make test-vscode",
+    "code --install-extension": "make test-vscode",
     "./migrate.sh externalize": "tests/integration/test_external_users.py",
     "./migrate.sh internalize": "tests/integration/test_external_users.py",
     "./migrate.sh upgrade --external-users": "tests/integration/test_migrate_script.py",
