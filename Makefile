@@ -2,7 +2,8 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-faults test-clients test-local evals bench check format lock clean
+.PHONY: help demo serve test test-faults test-clients test-page test-vscode test-local evals bench check format \
+	lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -29,6 +30,17 @@ test-clients: $(READY) ## Let real and generated clients talk with the service (
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/clients
 	@$(BIN)/uv pip install --quiet --python .venv/clients/bin/python --require-hashes -r tests/clients/requirements.lock
 	@$(BIN)/pytest tests/clients tests/integration/test_chat_openai.py
+
+test-page: $(READY) ## Let people use the page in a browser (needs node, npm and Chromium)
+	@command -v npm >/dev/null || { echo "npm was not found: install Node.js 22 (20 works too)" >&2; exit 1; }
+	@[ -x "$${CHROMIUM:-/usr/bin/chromium}" ] || { echo "Chromium was not found: apt install chromium, or name one in CHROMIUM" >&2; exit 1; }
+	@npm ci --prefix tests/page --ignore-scripts --no-audit --no-fund --loglevel=error
+	@$(BIN)/pytest tests/page
+
+test-vscode: $(READY) ## Build the VS Code extension and use it in a real one (needs Node.js 20, chromium, rg)
+	@command -v npm >/dev/null || { echo "npm was not found: install Node.js 20" >&2; exit 1; }
+	@npm ci --prefix clients/vscode --no-audit --no-fund --loglevel=error
+	@for step in build test package e2e; do npm run --silent --prefix clients/vscode $$step; done
 
 test-local: $(READY) ## Run the tests of the real local model
 	@$(BIN)/pytest -m local_model

@@ -59,7 +59,7 @@ def count_by_type(lake: Lake, *, user_id: str) -> list[tuple[str, int]]:
     import duckdb
 
     with duckdb.connect(":memory:") as connection:
-        _open_view(connection, lake)
+        open_view(connection, lake)
         return connection.execute(COUNT_BY_TYPE, [user_id]).fetchall()
 
 
@@ -74,7 +74,7 @@ def query_lake(lake: Lake, sql: str) -> QueryResult:
 
     with duckdb.connect(":memory:") as connection:
         try:
-            _open_view(connection, lake)
+            open_view(connection, lake)
             statements = connection.extract_statements(sql)
             if [each.type for each in statements] != [duckdb.StatementType.SELECT]:
                 raise QueryRefused("the lake answers one SELECT statement at a time")
@@ -92,7 +92,7 @@ def daily_counts(lake: Lake) -> list[DailyCount]:
     return [DailyCount(day=day, family=family, events=count) for day, family, count in rows]
 
 
-def _open_view(connection: "DuckDBPyConnection", lake: Lake) -> None:
+def open_view(connection: "DuckDBPyConnection", lake: Lake) -> None:
     """Make the view `events`, and let the connection reach nothing but the lake from here on.
 
     DuckDB reads a folder by itself. What is elsewhere is read for it, through Arrow: DuckDB's own

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -110,10 +111,12 @@ async def fill_pending(service: Service) -> Filled:
 
 
 @pytest.fixture
-def service(sessions: Sessions, app_sessions: Sessions, database_url: str, app_url: str) -> Service:
-    """Return the application over this test's database, without the agent."""
+def service(
+    sessions: Sessions, app_sessions: Sessions, database_url: str, app_url: str, tmp_path: Path
+) -> Service:
+    """Return the application over this test's database and lake, without the agent."""
     services = Services(
-        settings=Settings(_env_file=None),
+        settings=Settings(_env_file=None, GOALS_LAKE=str(tmp_path / "lake")),
         database_url=database_url,
         app_url=app_url,
         sessions=app_sessions,

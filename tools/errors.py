@@ -18,6 +18,7 @@ GoalsError
 ├── Overloaded            OVERLOADED 503
 ├── Stopping              STOPPING 503: this process ends, another one goes on
 ├── UsersUnavailable      USERS_UNAVAILABLE 503
+├── LakeAway              LAKE_UNAVAILABLE 503
 ├── ModelError            what the chat model did not give
 │   ├── ModelTimeout      LLM_TIMEOUT 504
 │   ├── ModelUnavailable  LLM_UNAVAILABLE 503
@@ -166,6 +167,12 @@ class UsersUnavailable(GoalsError):
         """Keep the seconds after which it is asked again."""
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class LakeAway(GoalsError):
+    """The lake cannot be read now; everything else goes on without it."""
+
+    code, status, retry_after = "LAKE_UNAVAILABLE", 503, 10
 
 
 class ModelError(GoalsError):

@@ -13,6 +13,7 @@ from agent.chat_tools import CALLS_AT_ONCE, call_tool, tool_definitions
 from agent.context import HISTORY_MESSAGES, LATEST_GOALS, AgentContext
 from agent.disarm import disarm
 from agent.job import added
+from agent.links import unlink
 from agent.prompts import load_prompt
 from agent.sources import dashed, new_fence
 from agent.state import AgentState, Json
@@ -129,8 +130,11 @@ def after_tools(state: AgentState) -> str:
 
 
 def service_message(text: str) -> tuple[Json, list[TextStarted | TextDelta | TextEnded]]:
-    """Return a message that the service itself says, for the state and for the stream."""
-    message_id = new_id("msg")
+    """Return a message that the service itself says, for the state and for the stream.
+
+    It has titles in it, which are anybody's words.
+    """
+    message_id, text = new_id("msg"), unlink(text)
     events: list[TextStarted | TextDelta | TextEnded] = [
         TextStarted(message_id=message_id),
         TextDelta(message_id=message_id, text=text),

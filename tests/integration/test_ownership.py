@@ -33,7 +33,11 @@ PUBLIC: Final = {
     "POST /v1/auth/token",
 }
 """Routes for everybody."""
-UNDOCUMENTED: Final = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc", "/metrics"}
+OF_THE_PAGE: Final = {"/", "/page/{version}/{name}"}
+UNDOCUMENTED: Final = {
+    *("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc", "/metrics", "/mcp"),
+    *OF_THE_PAGE,
+}
 SET_BY_US: Final = ("user_id", "id", "version", "processed_at", "is_superuser")
 
 _numbers: Final = itertools.count()
