@@ -11,11 +11,13 @@ from typing import Final
 from evals.suite import Case
 
 FOLDER: Final = Path(__file__).parents[1] / "fixtures" / "chat"
+UNRECORDED: Final = "unrecorded.jsonl"
+"""Talks of the same form that no model has answered yet: they join the others when one has."""
 
 
-def load_cases(folder: Path = FOLDER) -> tuple[Case, ...]:
-    """Read `cases.jsonl` of `folder`."""
-    lines = (folder / "cases.jsonl").read_text(encoding="utf-8").splitlines()
+def load_cases(name: str = "cases.jsonl") -> tuple[Case, ...]:
+    """Read a file of talks."""
+    lines = (FOLDER / name).read_text(encoding="utf-8").splitlines()
     return tuple(
         Case(
             id=row["id"],

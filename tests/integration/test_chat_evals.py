@@ -9,7 +9,7 @@ import pytest
 
 from agent.nodes import steps
 from agent.state import AgentState
-from evals.chat.cases import load_cases
+from evals.chat.cases import UNRECORDED, load_cases
 from evals.chat.suite import SUITE
 from evals.chat.task import open_stage
 from evals.gate import Verdict, expect, judge, verdict_of
@@ -21,7 +21,7 @@ from evals.suite import Json, Model, Task, Way
 from tools.embedders import SCRIPTED_MODEL, Embedder
 from tools.embedding_models import ScriptedEmbeddings
 
-CASES = {case.id: case for case in load_cases()}
+CASES = {case.id: case for case in (*load_cases(), *load_cases(UNRECORDED))}
 CHOSEN = (
     "es-accept-all",
     "es-edit-title",
