@@ -1,4 +1,4 @@
-"""Which of a plan's texts are not in the learner's language: words of grammar, counted.
+"""Which texts are not in the learner's language: words of grammar, counted.
 
 It shares nothing with the agent's own check, which is what it judges. Programming speaks English in
 every language, so names, paths, code and quoted titles do not count, nor do words that both have; a
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from evals.planning_cases import Language
+from evals.suite import Language
 
 _SPANISH: Final = frozenset(
     """

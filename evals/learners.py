@@ -1,16 +1,21 @@
-"""Give a case's learner their rows, by the verbs that the product itself has."""
+"""The learners of the planning suites: what each has and asks for, and an account with their rows.
+
+A case is one learner: their rows in the order in which they were made, each with a `key`, a `type`
+and the fields of that type, and one request; rows and the request name other rows by their keys.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
-from api.agent_schemas import BreakdownIn, SuggestIn, as_request
 from db.courses import Courses
 from db.engine import Sessions
 from db.enums import CourseStatus, GoalStatus, TaskStatus
-from evals.planning_cases import Case
+from evals.lines import read_lines
+from evals.suite import Case, Json
 from tools.context import ToolContext
 from tools.courses import create_course
 from tools.embedders import Embedder
@@ -41,41 +46,42 @@ class Learner:
         return next((key for key, one in self.ids.items() if one == entity_id), entity_id)
 
 
+def load_learners(folder: Path) -> tuple[Case, ...]:
+    """Read `cases.jsonl` of `folder`; `relevant` are the keys of the rows that a tutor would name."""
+    return tuple(
+        Case(
+            id=row["id"],
+            language=row["language"],
+            slices=(*row["traits"], f"learner: {row['learner']}"),
+            hard=row["hard"],
+            inputs={name: row[name] for name in ("learner", "preference", "rows", "request")},
+            expected={"relevant": row.get("relevant", [])},
+        )
+        for row in read_lines(folder / "cases.jsonl")
+    )
+
+
 async def make_learner(case: Case, sessions: Sessions, embedder: Embedder) -> Learner:
     """Store the account and the rows of `case`, an hour apart, each in its own transaction.
 
     A course's progress is what the case says, whatever its goals have.
     """
-    meta = None if case.preference is None else {"preferences": {"language": case.preference}}
+    preference, rows = case.inputs["preference"], case.inputs["rows"]
+    meta = None if preference is None else {"preferences": {"language": preference}}
     async with sessions.begin() as session:
         user = await get_or_create_user(
             session, username=case.id, now=BEGIN, source=SOURCE, meta=meta
         )
     made: Made = {}
-    for hour, row in enumerate(case.rows, start=1):
+    for hour, row in enumerate(rows, start=1):
         opened = open_tools(sessions, user.id, embedder=embedder, now=BEGIN + timedelta(hours=hour))
         async with opened() as tools:
             made[row["key"]] = await _MAKE[row["type"]](tools, dict(row), made)
-    courses = {row["key"]: row for row in case.rows if row["type"] == "course"}
+    courses = {row["key"]: row for row in rows if row["type"] == "course"}
     async with sessions.begin() as session:
         for key, row in courses.items():
             await Courses(session, user.id).set_progress(made[key], float(row["progress"]))
     return Learner(user.id, made)
-
-
-def make_request(case: Case, ids: Made) -> dict[str, Any]:
-    """Return what the API would hand to the agent for the case's request."""
-    asked = case.request
-    if case.job == "suggest_goals":
-        course = asked["course"]
-        return as_request(
-            SuggestIn(
-                wish=asked["wish"],
-                count=asked["count"],
-                course_id=None if course is None else ids[course],
-            )
-        )
-    return as_request(BreakdownIn(count=asked["count"]), goal_id=ids[asked["goal"]])
 
 
 def open_tools(
@@ -93,7 +99,7 @@ def open_tools(
     return opened
 
 
-async def _course(tools: ToolContext, row: dict[str, Any], _made: Made) -> str:
+async def _course(tools: ToolContext, row: Json, _made: Made) -> str:
     course = await create_course(
         tools,
         CourseIn(
@@ -107,7 +113,7 @@ async def _course(tools: ToolContext, row: dict[str, Any], _made: Made) -> str:
     return course.id
 
 
-async def _goal(tools: ToolContext, row: dict[str, Any], made: Made) -> str:
+async def _goal(tools: ToolContext, row: Json, made: Made) -> str:
     goal = await create_goal(
         tools,
         GoalIn(
@@ -121,7 +127,7 @@ async def _goal(tools: ToolContext, row: dict[str, Any], made: Made) -> str:
     return goal.id
 
 
-async def _task(tools: ToolContext, row: dict[str, Any], made: Made) -> str:
+async def _task(tools: ToolContext, row: Json, made: Made) -> str:
     task = await create_task(
         tools,
         TaskIn(
@@ -138,7 +144,7 @@ async def _task(tools: ToolContext, row: dict[str, Any], made: Made) -> str:
     return task.id
 
 
-async def _snapshot(tools: ToolContext, row: dict[str, Any], made: Made) -> str:
+async def _snapshot(tools: ToolContext, row: Json, made: Made) -> str:
     snapshot = await record_snapshot(
         tools,
         SnapshotIn(
