@@ -1,90 +1,93 @@
 """`goals eval`: the suites that tell how good the product is; no key and no network."""
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 app = typer.Typer(name="eval", help=__doc__, no_args_is_help=True, add_completion=False)
 
 
-class Suite(StrEnum):
-    """What can be measured."""
-
-    PLANNING = "planning"
-    VALIDATION = "validation"
-
-
 @app.callback()
 def choose() -> None:
-    """Measure how good the product is, offline."""
+    """Measure how good the product is, offline or with a live model."""
 
 
 @app.command()
 def run(
-    suite: Annotated[Suite, typer.Option(help="What to measure")],
-    report: Annotated[
-        Path | None, typer.Option(help="Folder for Markdown, JSON and a picture")
+    suite: Annotated[
+        list[str] | None, typer.Option(help="What to measure, once or more often; all without it")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Ask a live model, `local`, `openai` or a base URL; no gate then"),
     ] = None,
     record: Annotated[
-        Path | None,
-        typer.Option(
-            help="The local model's GGUF file: it is asked what is not recorded yet",
-            exists=True,
-            dir_okay=False,
-        ),
+        bool, typer.Option("--record", help="Ask only what is not recorded, and record it")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for the report: HTML, Markdown and JSON")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not tables")] = False,
+    update_baseline: Annotated[
+        bool, typer.Option("--update-baseline", help="Expect from now on what is found, show how")
+    ] = False,
 ) -> None:
-    """Run a suite and say whether it is good enough: exit code 1 where it is not."""
-    from evals.recorded_answers import NotRecorded
-    from tools.errors import SetupError
+    """Run suites and hold them against the baseline.
 
-    measured = _suite(suite)
-    words = Console(stderr=True)
-    try:
-        with Progress(console=words, transient=True) as progress:
-            task = progress.add_task(f"{suite.value}: judged", total=None)
-            found = measured.run(record=record, note=lambda count: progress.advance(task, count))
-    except (NotRecorded, SetupError) as error:
-        words.print(str(error), style="red")
-        raise typer.Exit(2) from error
-    if report is not None:
-        for path in measured.write(found, report):
-            words.print(str(path))
-    sys.stdout.write(found.as_json() + "\n" if as_json else measured.as_markdown(found))
-    if not all(check.met for check in found.checks()):
-        raise typer.Exit(1)
+    Exit codes: 0 as good as before, 1 worse, 2 a wrong command, 3 nothing can be said.
+    """
+    from evals.suites import SUITES
 
+    names = tuple(dict.fromkeys(suite)) if suite else SUITES
+    _require(all(name in SUITES for name in names), f"the suites are {', '.join(SUITES)}")
+    _require(_names_a_model(model), "--model is local, openai or a base URL")
+    _require(not record or model == "local", "--record needs --model local")
+    _require(not update_baseline or model is None, "--update-baseline is for recorded answers")
 
-@dataclass(frozen=True)
-class _Measured:
-    """How a suite is run and its report written."""
+    from evals.run import Asked, run_suites
 
-    run: Callable[..., Any]
-    as_markdown: Callable[[Any], str]
-    write: Callable[[Any, Path], list[Path]]
-
-
-def _suite(suite: Suite) -> _Measured:
-    if suite is Suite.PLANNING:
-        from evals import planning_command, planning_report
-
-        return _Measured(
-            run=planning_command.run_planning,
-            as_markdown=planning_report.make_markdown,
-            write=planning_report.write_report,
+    raise typer.Exit(
+        run_suites(
+            Asked(
+                names=names,
+                every=not suite,
+                model=model,
+                record=record,
+                report=report,
+                as_json=as_json,
+                update_baseline=update_baseline,
+            )
         )
-    from evals import validation_command, validation_report
-
-    return _Measured(
-        run=validation_command.run_validation,
-        as_markdown=validation_report.make_markdown,
-        write=validation_report.write_report,
     )
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="JSON of `goals eval run`")],
+    after: Annotated[Path, typer.Argument(help="JSON of another run")],
+) -> None:
+    """Say what is better and what is worse in the second of two runs, case by case."""
+    from rich.console import Console
+
+    from evals.comparison import compare_results, show
+    from evals.results import read_results
+
+    try:
+        comparison = compare_results(read_results(before), read_results(after))
+    except (OSError, ValueError) as error:
+        _require(False, f"no two results: {error}")
+        raise
+    show(comparison, Console(soft_wrap=False))
+
+
+def _names_a_model(model: str | None) -> bool:
+    return model in {None, "local", "openai"} or str(model).startswith(("http://", "https://"))
+
+
+def _require(met: Any, text: str) -> None:
+    """Leave with exit code 2 and `text` unless `met`."""
+    if not met:
+        sys.stderr.write(text + "\n")
+        raise typer.Exit(2)

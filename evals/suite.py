@@ -123,12 +123,19 @@ Task = Callable[[Case], Awaitable[Outcome]]
 """Goes through one case. What it raises is the outcome's error, and fails the case."""
 
 
+def everything(_case: Case) -> bool:
+    """Tell of every case that the naive way sees it."""
+    return True
+
+
 @dataclass(frozen=True, kw_only=True)
 class Suite:
     """Cases, a task for each way, and the metrics.
 
     `open` yields the task; what it needs (a database, a graph) lives as long as that. `at_once`
     bounds the cases under way at a time. `fixtures` is the folder of its cases and recordings.
+    The naive way goes through the cases of `naive_sees` alone where the model is too slow for all;
+    both ways are compared on those. `measures` says which of the two models the figures are of.
     """
 
     name: str
@@ -138,3 +145,5 @@ class Suite:
     fixtures: Path
     open: Callable[[Way, Model], AbstractAsyncContextManager[Task]]
     at_once: int = 6
+    naive_sees: Callable[[Case], bool] = everything
+    measures: Literal["chat", "embeddings"] = "chat"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from evals.retrieval_cases import read_lines
+from evals.lines import read_lines
 
 FOLDER: Final = Path(__file__).parent / "fixtures" / "validation"
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from db.engine import Sessions
-from evals.retrieval import RetrievalReport, group_queries, measure, score
-from evals.retrieval_cases import Query, RetrievalSet, load_retrieval_set
-from evals.retrieval_modes import ByMeaning, ByWords, Fused
+from evals.retrieval.cases import Query, RetrievalSet, load_retrieval_set
+from evals.retrieval.measure import RetrievalReport, group_queries, measure, score
+from evals.retrieval.modes import ByMeaning, ByWords, Fused
 from tools.context import ToolContext
 from tools.embedders import SCRIPTED_MODEL, Embedder
 from tools.embedding_models import ScriptedEmbeddings

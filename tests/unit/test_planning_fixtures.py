@@ -7,9 +7,9 @@ from typing import Any
 
 import jsonschema
 
+from evals.lines import read_lines
 from evals.planning_cases import FOLDER, Case, load_cases
 from evals.planning_language import foreign_texts
-from evals.retrieval_cases import read_lines
 
 CASES = load_cases()
 TRAITS = json.loads((FOLDER / "cases.schema.json").read_text())["properties"]["traits"]

@@ -7,8 +7,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from evals.metrics import EXACT
-from evals.retrieval_cases import FOLDER, MAIN, OTHER, load_retrieval_set, read_lines
+from evals.lines import read_lines
+from evals.retrieval.cases import FOLDER, MAIN, OTHER, load_retrieval_set
+from evals.retrieval.ranking import EXACT
 from tools.analysis.facts.secrets import redact
 
 CASES = load_retrieval_set()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.estimates import estimate, paired_difference
-from evals.metrics import (
+from evals.retrieval.ranking import (
     answered_when_something,
     ndcg_at,
     no_foreign_row,

@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from evals.retrieval_cases import read_lines
+from evals.lines import read_lines
 from evals.validation_cases import (
     FOLDER,
     CallCheck,

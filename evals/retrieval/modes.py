@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.retrieval import Found, Retrieval
-from evals.retrieval_cases import MAIN, RetrievalSet
+from evals.retrieval.cases import MAIN, RetrievalSet
 from tools.context import ToolContext
 from tools.search import EVERYTHING, LEAST_COVERAGE, search_everything
 

@@ -5,21 +5,18 @@ local embedding model in a PostgreSQL of its own; nothing leaves the machine.
 """
 
 import json
-import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import combinations
-from pathlib import Path
 from typing import Final, Protocol
 
-from api.migrations import migrate
-from db.embedded import open_embedded
-from db.engine import Sessions, make_engine, make_sessions
-from evals import metrics
+from db.engine import Sessions
+from evals.database import open_empty_database
 from evals.estimates import Estimate, estimate, paired_difference
-from evals.retrieval_cases import MAIN, OTHER, Query, RetrievalSet, load_retrieval_set
+from evals.retrieval import ranking
+from evals.retrieval.cases import MAIN, OTHER, Query, RetrievalSet, load_retrieval_set
 from tools.backfill import Filler
 from tools.context import ToolContext
 from tools.embedders import Embedder
@@ -89,9 +86,9 @@ async def measure(
     sessions: Sessions, cases: RetrievalSet, *, embedder: Embedder, searchers: Sequence[Searcher]
 ) -> RetrievalReport:
     """Index `cases` into an empty, migrated database and search it in every mode."""
-    users = await _index(sessions, cases, embedder=embedder)
+    users = await index_documents(sessions, cases, embedder=embedder)
     answers: dict[str, list[Scored]] = {searcher.mode: [] for searcher in searchers}
-    async with _tools(sessions, users[MAIN], embedder=embedder) as tools:
+    async with open_tools(sessions, users[MAIN], embedder=embedder) as tools:
         for query in cases.queries:
             for searcher in searchers:
                 found = await searcher.search(tools, query.text, limit=K)
@@ -114,16 +111,16 @@ async def measure(
 
 def score(query: Query, found: Sequence[str], *, foreign: frozenset[str]) -> Scored:
     """Return what each metric that applies to `query` says of its answer."""
-    scores = {"no_foreign_row": metrics.no_foreign_row(found, foreign)}
+    scores = {"no_foreign_row": ranking.no_foreign_row(found, foreign)}
     if query.relevant:
         scores |= {
-            "ndcg_at_10": metrics.ndcg_at(K, found, query.relevant),
-            "recall_at_10": metrics.recall_at(K, found, query.relevant),
-            "mrr": metrics.reciprocal_rank(found, query.relevant),
-            "answered_when_something": metrics.answered_when_something(found),
+            "ndcg_at_10": ranking.ndcg_at(K, found, query.relevant),
+            "recall_at_10": ranking.recall_at(K, found, query.relevant),
+            "mrr": ranking.reciprocal_rank(found, query.relevant),
+            "answered_when_something": ranking.answered_when_something(found),
         }
     else:
-        scores["rejected_when_nothing"] = metrics.rejected_when_nothing(found)
+        scores["rejected_when_nothing"] = ranking.rejected_when_nothing(found)
     return Scored(query.id, tuple(found), scores)
 
 
@@ -171,7 +168,9 @@ def _columns(ids: frozenset[str], scored: Sequence[Scored]) -> dict[str, list[fl
     return columns
 
 
-async def _index(sessions: Sessions, cases: RetrievalSet, *, embedder: Embedder) -> dict[str, str]:
+async def index_documents(
+    sessions: Sessions, cases: RetrievalSet, *, embedder: Embedder
+) -> dict[str, str]:
     """Store every document as its owner's and return the ids of the owners' accounts."""
     users: dict[str, str] = {}
     for owner in (MAIN, OTHER):
@@ -180,7 +179,7 @@ async def _index(sessions: Sessions, cases: RetrievalSet, *, embedder: Embedder)
         users[owner] = user.id
         owned = [document for document in cases.documents if document.owner == owner]
         for start in range(0, len(owned), BATCH):
-            async with _tools(sessions, user.id, embedder=embedder) as tools:
+            async with open_tools(sessions, user.id, embedder=embedder) as tools:
                 for document in owned[start : start + BATCH]:
                     await index_entity(
                         tools,
@@ -193,9 +192,10 @@ async def _index(sessions: Sessions, cases: RetrievalSet, *, embedder: Embedder)
 
 
 @asynccontextmanager
-async def _tools(
+async def open_tools(
     sessions: Sessions, user_id: str, *, embedder: Embedder
 ) -> AsyncIterator[ToolContext]:
+    """Yield the tools of a transaction of that learner."""
     async with sessions.begin() as session:
         yield ToolContext(
             session=session, user_id=user_id, embedder=embedder, now=NOW, source=SOURCE
@@ -206,24 +206,7 @@ async def measure_offline(
     searchers: Sequence[Searcher], embedder: Embedder, *, cases: RetrievalSet | None = None
 ) -> RetrievalReport:
     """Measure `searchers` on the whole set with an embedded PostgreSQL."""
-    with (
-        tempfile.TemporaryDirectory(prefix="goals-", ignore_cleanup_errors=True) as folder,
-        open_embedded(Path(folder) / "pg") as url,
-    ):
-        migrate(url)
-        engine = make_engine(url)
-        try:
-            return await measure(
-                make_sessions(engine),
-                cases or load_retrieval_set(),
-                embedder=embedder,
-                searchers=searchers,
-            )
-        finally:
-            await engine.dispose()
-
-
-if __name__ == "__main__":
-    from evals.retrieval_command import main
-
-    main()
+    async with open_empty_database() as sessions:
+        return await measure(
+            sessions, cases or load_retrieval_set(), embedder=embedder, searchers=searchers
+        )

@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evals.retrieval_cases import FOLDER, RetrievalSet
+from evals.recordings import NotRecorded
+from evals.retrieval.cases import FOLDER, RetrievalSet
 from tools.embedders import LOCAL_MODEL
 
 VECTORS: Final = FOLDER / "vectors.npz"
@@ -21,10 +22,6 @@ PASSAGE: Final = "passage"
 QUERY: Final = "query"
 
 Matrix = NDArray[np.float32]
-
-
-class NotRecorded(Exception):
-    """A text or a model whose vectors are not in the file; the text says how to record them."""
 
 
 class RecordedEngine:
@@ -52,7 +49,8 @@ class RecordedEngine:
             places = [self._places[_key(text, kind)] for text in texts]
         except KeyError:
             raise NotRecorded(
-                f"a {kind} has changed since: python -m evals.retrieval --record"
+                f"the vectors of a {kind} are not recorded: "
+                "goals eval run --suite retrieval --model local --record"
             ) from None
         return self._rows[places].astype(np.float32)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from evals.estimates import Estimate
-from evals.retrieval import RetrievalReport
+from evals.retrieval.measure import RetrievalReport
 
 WORDS: Final = {
     "naive": "vectors as the model gives them",

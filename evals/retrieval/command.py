@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from evals.recorded_vectors import RecordedEngine, record
-from evals.retrieval import measure_offline
-from evals.retrieval_cases import load_retrieval_set
-from evals.retrieval_modes import ByMeaning, ByWords, Fused, make_naive
+from evals.retrieval.cases import load_retrieval_set
+from evals.retrieval.measure import measure_offline
+from evals.retrieval.modes import ByMeaning, ByWords, Fused, make_naive
+from evals.retrieval.vectors import RecordedEngine, record
 from tools.embedders import LOCAL_MODEL, Embedder
 from tools.embedding_models import LocalEmbeddings
 
@@ -45,7 +45,7 @@ def main() -> None:
     if asked.report is None:
         sys.stdout.write(report.as_json() + "\n")
         return
-    from evals.retrieval_report import write_report
+    from evals.retrieval.report import write_report
 
     bench = None if asked.bench is None else json.loads(asked.bench.read_text(encoding="utf-8"))
     for path in write_report(report, asked.report, bench=bench):

@@ -3,17 +3,17 @@
 Written for this project. One learner, `main`, asks; everything of `other` is there to be left out.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from evals.metrics import EXACT
+from evals.lines import read_lines
+from evals.retrieval.ranking import EXACT
 from tools.indexing import course_text, goal_text, snapshot_text, task_text
 
-FOLDER: Final = Path(__file__).parent / "fixtures" / "retrieval"
+FOLDER: Final = Path(__file__).parents[1] / "fixtures" / "retrieval"
 MAIN: Final = "main"
 OTHER: Final = "other"
 
@@ -70,11 +70,6 @@ def load_retrieval_set(folder: Path = FOLDER) -> RetrievalSet:
         documents=tuple(_document(row) for row in read_lines(folder / "documents.jsonl")),
         queries=tuple(Query(**row) for row in read_lines(folder / "queries.jsonl")),
     )
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of a file of JSON Lines."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def _document(row: dict[str, Any]) -> Document:
