@@ -8,11 +8,14 @@ from typing import Final
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import Field
 
-from agent.answers import Answer, ask
-from agent.models import ChatModel
+from agent.answers import ask
 from agent.outputs import MOST_TASKS, Line, Output, Paragraph, Title
+from evals.breakdown.steps import goal_of, tasks_of
+from evals.model import LIVE_SECONDS
+from evals.plan_metrics import UNUSABLE, unusable
+from evals.planner import Text, find_nearest
 from evals.suggestion.naive import LANGUAGES
-from evals.suite import Case, Json
+from evals.suite import Case, Model, Outcome
 
 TOKENS: Final = 2_000
 SYSTEM: Final = (
@@ -47,31 +50,56 @@ class NaiveTasks(Output):
     tasks: list[NaiveTask] = Field(max_length=MOST_TASKS)
 
 
-async def ask_for_tasks(chat: ChatModel, case: Case, *, seconds: float) -> Answer[NaiveTasks]:
-    """Return what the bare call says. Raises ModelError."""
-    asked = case.inputs["request"]
-    goal = goal_of(case)
-    tasks = [row["title"] for row in case.inputs["rows"] if row.get("goal") == goal["key"]]
+async def break_down(case: Case, model: Model) -> Outcome:
+    """Return what the bare call says."""
+    goal, existing = goal_of(case), tasks_of(case)
     criteria = enumerate(goal["criteria"], start=1)
     user = USER.format(
         title=goal["title"],
         description=goal["description"] or "",
         criteria="\n".join(f"{number}. {text}" for number, text in criteria),
-        tasks="\n".join(f"- {title}" for title in tasks) or "none",
-        count=asked["count"] or "3 to 7",
+        tasks="\n".join(f"- {task['title']}" for task in existing) or "none",
+        count=case.inputs["request"]["count"] or "3 to 7",
     )
-    return await ask(
-        chat,
-        [SystemMessage(SYSTEM.format(language=LANGUAGES[case.language])), HumanMessage(user)],
-        shape=NaiveTasks,
-        max_tokens=TOKENS,
-        deadline=seconds,
-        temperature=0.0,
+    try:
+        said = await ask(
+            model.chat,
+            [SystemMessage(SYSTEM.format(language=LANGUAGES[case.language])), HumanMessage(user)],
+            shape=NaiveTasks,
+            max_tokens=TOKENS,
+            deadline=LIVE_SECONDS,
+            temperature=0.0,
+        )
+    except UNUSABLE as error:
+        return unusable(error)
+    tasks = said.value.tasks
+    nearest = await find_nearest(
+        [Text(task["title"], task["title"]) for task in existing if task["status"] != "skipped"],
+        [Text(task.title, task.title) for task in tasks],
+        model.embedder,
     )
-
-
-def goal_of(case: Case) -> Json:
-    """Return the row of the goal that is to be broken down."""
-    wanted = case.inputs["request"]["goal"]
-    found: Json = next(row for row in case.inputs["rows"] if row["key"] == wanted)
-    return found
+    plan = [
+        {
+            "key": str(number),
+            "title": task.title,
+            "serves": task.serves,
+            "depends_on": [str(one) for one in task.depends_on],
+        }
+        for number, task in enumerate(tasks, start=1)
+    ]
+    return Outcome(
+        data={
+            "new": [
+                {
+                    "title": task.title,
+                    "description": task.description,
+                    "why": "",
+                    "criteria": task.acceptance,
+                    "nearest": like,
+                }
+                for task, like in zip(tasks, nearest, strict=True)
+            ],
+            "plan": plan,
+            "same": model.embedder.same_task,
+        }
+    )

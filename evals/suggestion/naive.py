@@ -9,10 +9,14 @@ from typing import Annotated, Any, Final
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import Field, StringConstraints
 
-from agent.answers import Answer, ask
-from agent.models import ChatModel
+from agent.answers import ask
 from agent.outputs import MOST_GOALS, Line, Output, Paragraph, Title
-from evals.suite import Case
+from evals.model import LIVE_SECONDS
+from evals.plan_metrics import UNUSABLE, unusable
+from evals.planner import Text, find_nearest
+from evals.suggestion.task import known_goals
+from evals.suite import Case, Model, Outcome
+from tools.indexing import goal_text
 
 TOKENS: Final = 1_500
 LANGUAGES: Final = {"es": "Spanish", "en": "English"}
@@ -44,21 +48,37 @@ class NaiveGoals(Output):
     goals: list[NaiveGoal] = Field(max_length=MOST_GOALS)
 
 
-async def ask_for_goals(chat: ChatModel, case: Case, *, seconds: float) -> Answer[NaiveGoals]:
-    """Return what the bare call says. Raises ModelError."""
-    asked = case.inputs["request"]
+async def suggest(case: Case, model: Model) -> Outcome:
+    """Return what the bare call says; it has seen every row, so all are at hand."""
+    rows, asked = case.inputs["rows"], case.inputs["request"]
     user = USER.format(
-        rows="\n".join(map(row_line, case.inputs["rows"])) or "nothing yet",
+        rows="\n".join(map(row_line, rows)) or "nothing yet",
         wish=asked["wish"] or "none",
         count=asked["count"],
     )
-    return await ask(
-        chat,
-        [SystemMessage(SYSTEM.format(language=LANGUAGES[case.language])), HumanMessage(user)],
-        shape=NaiveGoals,
-        max_tokens=TOKENS,
-        deadline=seconds,
-        temperature=0.0,
+    try:
+        said = await ask(
+            model.chat,
+            [SystemMessage(SYSTEM.format(language=LANGUAGES[case.language])), HumanMessage(user)],
+            shape=NaiveGoals,
+            max_tokens=TOKENS,
+            deadline=LIVE_SECONDS,
+            temperature=0.0,
+        )
+    except UNUSABLE as error:
+        return unusable(error)
+    goals = said.value.goals
+    new = [Text(goal.title, goal_text(goal.title, goal.description, goal.criteria)) for goal in goals]
+    nearest = await find_nearest(known_goals(case), new, model.embedder)
+    return Outcome(
+        data={
+            "new": [
+                {**goal.model_dump(), "why": "", "nearest": like}
+                for goal, like in zip(goals, nearest, strict=True)
+            ],
+            "same": model.embedder.same_goal,
+            "found": [row["key"] for row in rows],
+        }
     )
 
 

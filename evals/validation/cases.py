@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from evals.lines import read_lines
 
-FOLDER: Final = Path(__file__).parent / "fixtures" / "validation"
+FOLDER: Final = Path(__file__).parents[1] / "fixtures" / "validation"
 
 
 @dataclass(frozen=True)
