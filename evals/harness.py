@@ -44,7 +44,6 @@ ANSWERED: Final = Metric(
     name="no_error",
     question="Does every case come to an end without an error?",
     score=lambda _case, outcome: float(outcome.error is None),
-    passes=always,
 )
 TOKENS: Final = Metric(
     name="tokens",

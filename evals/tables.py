@@ -62,7 +62,7 @@ def figure(value: float) -> str:
 
 def interval(estimate: Estimate) -> str:
     """Return the interval of an estimate."""
-    return "–".join(
+    return "…".join(
         f"{value:.2f}" if abs(value) < 10 else f"{value:,.0f}"
         for value in (estimate.low, estimate.high)
     )
