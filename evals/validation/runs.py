@@ -7,7 +7,7 @@ by the program, its language and the examples; `why_not` lines say what cannot b
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -19,7 +19,6 @@ from tools.analysis.runs.boxes import Boxes
 from tools.analysis.runs.program import Outcome, make_outcome
 
 FILE: Final = "runs.jsonl"
-TOLD: Final = ("status", "expected", "got", "detail", "runner")
 
 
 class RecordedBoxes:
@@ -111,7 +110,7 @@ class RecordedBoxes:
         if entry is None:
             return [make_outcome(one, "not_runnable", detail="not recorded") for one in examples]
         return [
-            Outcome(example, *(told[name] for name in TOLD))
+            _outcome(example, told)
             for example, told in zip(examples, entry["outcomes"], strict=True)
         ]
 
@@ -132,7 +131,17 @@ class RecordedBoxes:
 
 
 def _told(outcome: Outcome) -> Json:
-    return {name: getattr(outcome, name) for name in TOLD}
+    """Return an outcome without what its example says already."""
+    plain = make_outcome(outcome.example, outcome.status)
+    told: Json = {"status": outcome.status, "runner": outcome.runner}
+    for name in ("expected", "got", "detail"):
+        if getattr(outcome, name) != getattr(plain, name):
+            told[name] = getattr(outcome, name)
+    return told
+
+
+def _outcome(example: Example, told: Json) -> Outcome:
+    return replace(make_outcome(example, told["status"]), **told)
 
 
 def _line(entry: Json) -> str:
