@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from evals.estimates import Estimate, paired_difference
 from evals.gate import why
 from evals.results import CaseResult, MetricResult, Results, SuiteResult
-from evals.tables import figure, interval
+from evals.tables import figure, interval, make_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +77,7 @@ def show(changes: Sequence[SuiteChange], console: Console) -> None:
     """Print a table for each suite, and the cases that have changed."""
     for suite in changes:
         models = " → ".join(dict.fromkeys(suite.models))
-        table = Table(
-            title=f"{suite.name}, {models}",
-            title_justify="left",
-            title_style="bold",
-            box=SIMPLE_HEAD,
-        )
-        table.add_column("metric", no_wrap=True)
+        table = make_table(f"{suite.name}, {models}")
         for name in ("before", "after", "change, by case", "95 %"):
             table.add_column(name, justify="right", no_wrap=True)
         for metric in suite.metrics:

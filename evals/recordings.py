@@ -28,6 +28,8 @@ from tools.errors import SetupError
 FILE: Final = "recordings.jsonl"
 DIFF_LINES: Final = 40
 LIKENED: Final = 200
+CLOSED: Final = frozenset({401, 403, 404})
+"""What a server says to everybody who has no key, or asks for a model that it has not got."""
 _LONE: Final = "surrogatepass"
 """Half of a character is text too: a hostile case may hold one."""
 
@@ -86,8 +88,8 @@ class Recordings:
     now: Callable[[], datetime] = utc_now
     misses: list[NotRecorded] = field(default_factory=list)
     """The questions that had no answer: the product has taken each for a model that refuses."""
-    away: list[httpx2.RequestError] = field(default_factory=list)
-    """How the live model could not be reached."""
+    away: list[Exception] = field(default_factory=list)
+    """How the live model could not be reached, or would not speak with us."""
     _entries: list[Json] = field(default_factory=list)
     _waiting: dict[tuple[str, str], deque[Json]] = field(default_factory=dict)
     _used: set[int] = field(default_factory=set)
@@ -160,6 +162,10 @@ class Recordings:
                 said = await live(whole)
             except httpx2.RequestError as error:
                 self.away.append(error)
+                raise
+            except Refused as refused:
+                if refused.status in CLOSED:
+                    self.away.append(refused)
                 raise
         entry = {
             "case": case,

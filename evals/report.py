@@ -38,7 +38,7 @@ def _suite(suite: SuiteResult, expected: Expected | None) -> list[str]:
     failing = [case for case in suite.product.cases if not case.passed]
     total = len(suite.product.cases)
     return [
-        f"## {suite.title}",
+        f"## {_plain(suite.title)}",
         "",
         f"{total - len(failing)} of {total} cases pass with {suite.model}.",
         "",

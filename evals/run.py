@@ -58,7 +58,8 @@ def run_suites(asked: Asked) -> Verdict:
         console = Console()
         for suite in results.suites:
             show_suite(suite, before.get(suite.name), console)
-        show_findings(findings, Console(stderr=True))
+    if findings or asked.model is None:
+        show_findings(findings, words)
     if asked.report is not None:
         from evals.report import write_report
 

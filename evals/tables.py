@@ -1,6 +1,7 @@
 """What a run has found, as tables in a terminal."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -16,8 +17,7 @@ CASES_SHOWN = 12
 
 def show_suite(suite: SuiteResult, expected: Expected | None, console: Console) -> None:
     """Print a suite's figures: the product's, the naive way's, and what was expected."""
-    table = Table(title=suite.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    table.add_column("metric", no_wrap=True)
+    table = make_table(suite.title)
     for name in ("n", "product", "95 %", "naive", "gain", "baseline"):
         table.add_column(name, justify="right", no_wrap=True)
     for metric in suite.product.metrics:
@@ -42,6 +42,14 @@ def show_suite(suite: SuiteResult, expected: Expected | None, console: Console) 
     if len(failing) > CASES_SHOWN:
         console.print(f"  … and {len(failing) - CASES_SHOWN} more: --report shows each")
     console.print()
+
+
+def make_table(title: str) -> Table:
+    """Return a table for metrics that fits eighty columns."""
+    look: dict[str, Any] = {"box": SIMPLE_HEAD, "pad_edge": False, "padding": (0, 1, 0, 0)}
+    table = Table(title=title, title_justify="left", title_style="bold", **look)
+    table.add_column("metric", no_wrap=True)
+    return table
 
 
 def show_findings(findings: Sequence[Finding], console: Console) -> None:

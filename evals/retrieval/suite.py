@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import cache, partial
 from typing import Any
 
+from db.engine import Sessions
 from evals.database import open_empty_database
 from evals.retrieval.cases import FOLDER, MAIN, Query, RetrievalSet, load_retrieval_set
 from evals.retrieval.measure import K, Searcher, index_documents, open_tools
@@ -41,10 +42,8 @@ def load() -> Sequence[Case]:
 
 
 @asynccontextmanager
-async def open_search(
-    way: Way, model: Model, *, fused: Searcher | None = None
-) -> AsyncIterator[Task]:
-    """Yield the search of one way; the product's is `fused`, over an index of its own."""
+async def open_search(way: Way, model: Model) -> AsyncIterator[Task]:
+    """Yield the search of one way; the product's is over an index of its own."""
     cases = _set()
     engine = _engine(model)
     embedder = Embedder(LOCAL_MODEL, LocalEmbeddings(engine))
@@ -62,15 +61,19 @@ async def open_search(
         yield nearest
         return
 
-    searcher = fused or Fused()
     async with open_empty_database() as sessions:
         users = await index_documents(sessions, cases, embedder=embedder)
+        yield search_as(users[MAIN], sessions, embedder, Fused())
 
-        async def search(case: Case) -> Outcome:
-            async with open_tools(sessions, users[MAIN], embedder=embedder) as tools:
-                return _found(await searcher.search(tools, case.inputs["query"], limit=K))
 
-        yield search
+def search_as(user_id: str, sessions: Sessions, embedder: Embedder, searcher: Searcher) -> Task:
+    """Return the task that searches what that user has."""
+
+    async def search(case: Case) -> Outcome:
+        async with open_tools(sessions, user_id, embedder=embedder) as tools:
+            return _found(await searcher.search(tools, case.inputs["query"], limit=K))
+
+    return search
 
 
 def _case(query: Query, *, crossing: bool) -> Case:
