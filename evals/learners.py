@@ -54,7 +54,7 @@ def load_learners(folder: Path) -> tuple[Case, ...]:
         Case(
             id=row["id"],
             language=row["language"],
-            slices=(*row["traits"], f"learner: {row['learner']}"),
+            slices=tuple(row["traits"]),
             hard=row["hard"],
             inputs={name: row[name] for name in ("learner", "preference", "rows", "request")},
             expected={"relevant": row.get("relevant", [])},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evals.planning_language import foreign_texts, language_of_grammar
+from evals.language import foreign_texts, language_of_grammar
 
 SPANISH = (
     "Implementar el endpoint /login con JWT",
@@ -65,6 +65,6 @@ def test_another_script_is_foreign_whatever_else_is_there(text: str) -> None:
 
 
 def test_neither_list_has_a_word_of_the_other() -> None:
-    from evals import planning_language
+    from evals import language
 
-    assert planning_language._SPANISH.isdisjoint(planning_language._ENGLISH)
+    assert language._SPANISH.isdisjoint(language._ENGLISH)
