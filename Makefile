@@ -2,7 +2,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-faults test-clients test-local bench check format lock clean
+.PHONY: help demo serve test test-faults test-clients test-local evals bench check format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -32,6 +32,9 @@ test-clients: $(READY) ## Let real and generated clients talk with the service (
 
 test-local: $(READY) ## Run the tests of the real local model
 	@$(BIN)/pytest -m local_model
+
+evals: $(READY) ## Hold the agent's quality against the baseline, offline (EVALS=options)
+	@$(BIN)/goals eval run $(EVALS)
 
 bench: $(READY) ## Measure the way of the events beside its limits (BENCH=options)
 	@$(BIN)/python -m tests.rabbitmq $(BIN)/goals bench events $(BENCH)
