@@ -4,7 +4,7 @@ A case is one learner: their rows in the order in which they were made, each wit
 and the fields of that type, and one request; rows and the request name other rows by their keys.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,8 +28,6 @@ from tools.users import get_or_create_user
 BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 ASKED: Final = BEGIN + timedelta(days=30)
 SOURCE: Final = "evals"
-NAIVE_EVERY: Final = 2
-"""The naive way sees every second case: the local model takes a minute for an answer."""
 FAILED_SCORE: Final = 0.4
 
 Made = dict[str, str]
@@ -49,7 +47,7 @@ class Learner:
 
 
 def load_learners(folder: Path) -> tuple[Case, ...]:
-    """Read `cases.jsonl` of `folder`; `relevant` are the keys of the rows that a tutor would name."""
+    """Read `cases.jsonl` of `folder`; `relevant` are keys of rows that a tutor would name."""
     return tuple(
         Case(
             id=row["id"],
@@ -63,9 +61,9 @@ def load_learners(folder: Path) -> tuple[Case, ...]:
     )
 
 
-def seen_naively(cases: Sequence[Case]) -> frozenset[str]:
-    """Return the ids of the cases that the naive way sees."""
-    return frozenset(case.id for case in cases[::NAIVE_EVERY])
+def seen_naively(folder: Path) -> frozenset[str]:
+    """Return the ids of the cases that the naive way is asked too."""
+    return frozenset(row["id"] for row in read_lines(folder / "cases.jsonl") if row["naive"])
 
 
 async def make_learner(case: Case, sessions: Sessions, embedder: Embedder) -> Learner:

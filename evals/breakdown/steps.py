@@ -34,9 +34,7 @@ def stored_plan(goal: GoalOut, tasks: list[TaskOut], *, keys: dict[str, str]) ->
                 "key": keys[task.id],
                 "title": task.title,
                 "serves": [] if skipped else sorted({numbers.get(one, 0) for one in served}),
-                "depends_on": [
-                    keys.get(one, one) for one in task.metadata.get("depends_on") or ()
-                ],
+                "depends_on": [keys.get(one, one) for one in task.metadata.get("depends_on") or ()],
             }
         )
     return plan

@@ -21,9 +21,9 @@ from tools.indexing import goal_text
 TOKENS: Final = 1_500
 LANGUAGES: Final = {"es": "Spanish", "en": "English"}
 SYSTEM: Final = (
-    "You suggest learning goals to a learner of programming. Write in {language}. Answer with JSON "
-    "only: goals, each with a title, a description, 2 to 5 criteria, and based_on, the keys of what "
-    "the learner has that it builds on."
+    "You suggest learning goals to a learner of programming. Write in {language}. Answer with "
+    "JSON only: goals, each with a title, a description, 2 to 5 criteria, and based_on, the keys "
+    "of what the learner has that it builds on."
 )
 USER: Final = """What the learner has:
 {rows}
@@ -68,7 +68,9 @@ async def suggest(case: Case, model: Model) -> Outcome:
     except UNUSABLE as error:
         return unusable(error)
     goals = said.value.goals
-    new = [Text(goal.title, goal_text(goal.title, goal.description, goal.criteria)) for goal in goals]
+    new = [
+        Text(goal.title, goal_text(goal.title, goal.description, goal.criteria)) for goal in goals
+    ]
     nearest = await find_nearest(known_goals(case), new, model.embedder)
     return Outcome(
         data={

@@ -29,6 +29,11 @@ def load() -> Sequence[Case]:
     return load_learners(FOLDER)
 
 
+@cache
+def _seen_naively() -> frozenset[str]:
+    return seen_naively(FOLDER)
+
+
 @asynccontextmanager
 async def open_suggestion(way: Way, model: Model) -> AsyncIterator[Task]:
     """Yield the product's way to suggest goals, or the naive one."""
@@ -50,7 +55,7 @@ SUITE = Suite(
     load=load,
     fixtures=FOLDER,
     open=open_suggestion,
-    naive_sees=lambda case: case.id in seen_naively(load()),
+    naive_sees=lambda case: case.id in _seen_naively(),
     metrics=(
         SCHEMA_VALID,
         LANGUAGE_MATCH,

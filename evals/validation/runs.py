@@ -1,4 +1,4 @@
-"""The runs of programs in boxes, recorded: a machine without bubblewrap and compilers sees the same.
+"""The runs of programs in boxes, recorded: a machine without bubblewrap sees the same.
 
 What monty, V8 and SQLite run inside Python runs for real, everywhere. One JSON object a line, found
 by the program, its language and the examples; `why_not` lines say what cannot be run at all.
@@ -75,7 +75,13 @@ class RecordedBoxes:
         )
 
     def run_native(
-        self, code: str, language: str, examples: Sequence[Example], *, seconds: float, memory_mb: int
+        self,
+        code: str,
+        language: str,
+        examples: Sequence[Example],
+        *,
+        seconds: float,
+        memory_mb: int,
     ) -> list[Outcome]:
         """Return the recorded outcomes."""
         live = self._live

@@ -67,9 +67,7 @@ class Judge:
     def _with_costs(self, outcome: Outcome, *names: str) -> Outcome:
         if self.model.recordings is None:
             return outcome
-        talked: list[Talked] = [
-            one for name in names for one in self.model.recordings.talked(name)
-        ]
+        talked: list[Talked] = [one for name in names for one in self.model.recordings.talked(name)]
         return replace(outcome, tokens=sum(one.tokens for one in talked), calls=len(talked))
 
 

@@ -61,7 +61,8 @@ def test_every_line_follows_the_schema(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "key"), [("tasks", "id"), ("submissions", "id"), ("checks", "task_id"), ("runs", "key")]
+    ("name", "key"),
+    [("tasks", "id"), ("submissions", "id"), ("checks", "task_id"), ("runs", "key")],
 )
 def test_every_id_is_unique(name: str, key: str) -> None:
     counts = Counter(row[key] for row in read_lines(FOLDER / f"{name}.jsonl"))

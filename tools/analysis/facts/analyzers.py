@@ -46,7 +46,7 @@ _budgets: list[float] = [SECONDS]
 
 @contextmanager
 def patience(seconds: float) -> Iterator[None]:
-    """Let analyzers take so long within the block: a busy machine then says what an idle one does."""
+    """Let analyzers take so long within the block: a busy machine then says what others do."""
     _budgets.append(seconds)
     try:
         yield
@@ -57,8 +57,8 @@ def patience(seconds: float) -> Iterator[None]:
 async def find_facts(code: str, language: str, *, seconds: float | None = None) -> Facts:
     """Run every analyzer that applies to `language` at the same time; never raises.
 
-    `seconds` is the budget of all together, a second by default. One that fails or takes longer is named in
-    `unavailable`, and the others answer all the same. The code is not executed.
+    `seconds` is the budget of all together, a second by default. One that fails or takes longer is
+    named in `unavailable`, and the others answer all the same. The code is not executed.
     """
     started = time.monotonic()
     seconds = _budgets[-1] if seconds is None else seconds

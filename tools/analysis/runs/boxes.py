@@ -34,7 +34,13 @@ class Boxes(Protocol):
         """Run the examples in CPython, in order; `deadline` (monotonic) bounds all of them."""
 
     def run_native(
-        self, code: str, language: str, examples: Sequence[Example], *, seconds: float, memory_mb: int
+        self,
+        code: str,
+        language: str,
+        examples: Sequence[Example],
+        *,
+        seconds: float,
+        memory_mb: int,
     ) -> list[Outcome]:
         """Run the examples on a program in another language."""
 
@@ -63,7 +69,13 @@ class OwnBoxes:
         )
 
     def run_native(
-        self, code: str, language: str, examples: Sequence[Example], *, seconds: float, memory_mb: int
+        self,
+        code: str,
+        language: str,
+        examples: Sequence[Example],
+        *,
+        seconds: float,
+        memory_mb: int,
     ) -> list[Outcome]:
         """Build the program with this machine's tools, and run it under bubblewrap."""
         return run_native(code, language, examples, seconds=seconds, memory_mb=memory_mb)
