@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from agent.talk import talk
 from evals.harness import run_suite
 from evals.results import Results
-from evals.suite import WAYS, Case, Exchange, Metric, Model, Outcome, Suite, Task, Way, always
+from evals.suite import WAYS, Case, Exchange, Json, Metric, Model, Outcome, Suite, Task, Way, always
 from tools.embedders import SCRIPTED_MODEL, Embedder
 from tools.embedding_models import ScriptedEmbeddings
+from tools.errors import ModelError
 
 Answer = Callable[[Way, Case], float | Exception]
 
@@ -76,6 +78,36 @@ def make_suite(answer: Answer = well, **changes: Any) -> Suite:
         open=opened,
     )
     return replace(suite, **changes)
+
+
+@asynccontextmanager
+async def talking(way: Way, model: Model) -> AsyncIterator[Task]:
+    """Open a suite that asks its model, and is content with a model that does not answer."""
+
+    async def task(case: Case) -> Outcome:
+        pieces: list[str] = []
+        question = {"role": "user", "content": f"{case.id}, {way}?"}
+        try:
+            spoken = await talk(
+                model.chat, [question], tools=[], max_tokens=9, deadline=9.0, on_text=pieces.append
+            )
+        except ModelError:
+            return Outcome(data={"score": 1.0})
+        return Outcome(data={"score": float(bool(spoken.text))})
+
+    yield task
+
+
+async def echo(request: Json) -> Json:
+    """Answer as a model that repeats what it is asked."""
+    said = request["messages"][-1]["content"]
+    return {
+        "text": said,
+        "tool_calls": [],
+        "finish_reason": "stop",
+        "input_tokens": 3,
+        "output_tokens": 2,
+    }
 
 
 def make_toy_model() -> Model:

@@ -1,4 +1,6 @@
 import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,10 +9,11 @@ from typer.testing import CliRunner
 
 from evals import command, run
 from evals.gate import Verdict, read_baseline
-from evals.model import RECORDED_MODEL
+from evals.model import RECORDED_MODEL, make_model
+from evals.recordings import Live, Recordings, Refused
 from evals.run import Asked, run_suites
-from evals.suite import Suite
-from tests.eval_suites import instead, make_suite
+from evals.suite import Json, Model, Suite
+from tests.eval_suites import echo, instead, make_suite, talking
 
 
 @pytest.fixture
@@ -75,6 +78,65 @@ def test_the_tables_and_the_report_tell_the_figures(
     assert "Toy: is it right?" in said
     assert "18 of 20 cases pass" in said
     assert (tmp_path / "report" / "evals.html").exists()
+
+
+def let_answer(monkeypatch: pytest.MonkeyPatch, path: Path, live: Live) -> None:
+    """Put `live` where the live model would be."""
+
+    @asynccontextmanager
+    async def opened(_fixtures: Path, *, live: str | None, record: bool) -> AsyncIterator[Model]:
+        async with AsyncExitStack() as stack:
+            asked = None if live is None else answer
+            yield await make_model(stack, Recordings(path if record or not live else None, asked))
+
+    answer = live
+    monkeypatch.setattr(run, "open_model", opened)
+
+
+def test_a_whole_recording_keeps_what_was_asked_and_is_held_against_the_baseline(
+    suites: dict[str, Suite], asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "recordings.jsonl"
+    let_answer(monkeypatch, path, echo)
+    suites["toy"] = make_suite(open=talking)
+    recording = replace(asked, model="local", record=True)
+
+    assert run_suites(recording) is Verdict.CANNOT_JUDGE
+    assert run_suites(replace(asked, update_baseline=True)) is Verdict.OK
+    suites["toy"] = make_suite(open=talking, naive_sees=lambda case: case.hard)
+
+    assert run_suites(recording) is Verdict.REGRESSION
+    cases = [json.loads(line)["case"] for line in path.read_text().splitlines()]
+    assert cases[:4] == ["naive/case-00", "naive/case-01", "naive/case-02", "product/case-00"]
+    assert len(cases) == 23
+
+
+def test_a_live_model_is_not_held_against_the_baseline_and_leaves_no_recording(
+    suites: dict[str, Suite], asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "recordings.jsonl"
+    let_answer(monkeypatch, path, echo)
+    suites["toy"] = make_suite(open=talking)
+
+    assert run_suites(replace(asked, model="local")) is Verdict.OK
+    assert not path.exists()
+
+
+def test_a_live_model_that_is_away_cannot_be_judged_though_the_product_goes_on(
+    suites: dict[str, Suite],
+    asked: Asked,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def refuse(_request: Json) -> Json:
+        raise Refused(401, b"{}")
+
+    let_answer(monkeypatch, tmp_path / "recordings.jsonl", refuse)
+    suites["toy"] = make_suite(open=talking)
+
+    assert run_suites(replace(asked, model="openai")) is Verdict.CANNOT_JUDGE
+    assert "toy: the model is away (status 401)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,30 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from agent.talk import talk
 from evals.comparison import compare_results
-from evals.harness import CannotJudge
+from evals.harness import CannotJudge, run_suite
 from evals.model import make_model
 from evals.recordings import Recordings
 from evals.results import Results, read_results
-from evals.suite import Case, Json, Model, Outcome, Scored, Task, Way
-from tests.eval_suites import RIGHT, SHARE, TWENTY, instead, make_suite, make_toy_model, results_of
-from tools.errors import ModelError, NotFound
+from evals.suite import Case, Json, Scored
+from tests.eval_suites import (
+    RIGHT,
+    SHARE,
+    TWENTY,
+    echo,
+    instead,
+    make_suite,
+    make_toy_model,
+    results_of,
+    talking,
+)
+from tools.errors import NotFound
 
 
 def in_groups(results: Results, name: str) -> dict[str, tuple[float, int]]:
@@ -115,37 +124,8 @@ def test_a_metric_that_raises_is_no_score() -> None:
         results_of(make_suite(metrics=(RIGHT, broken)))
 
 
-@asynccontextmanager
-async def talking(way: Way, model: Model) -> AsyncIterator[Task]:
-    async def task(case: Case) -> Outcome:
-        pieces: list[str] = []
-        question = {"role": "user", "content": f"{case.id}, {way}?"}
-        try:
-            spoken = await talk(
-                model.chat, [question], tools=[], max_tokens=9, deadline=9.0, on_text=pieces.append
-            )
-        except ModelError:
-            return Outcome(data={"score": 1.0})
-        return Outcome(data={"score": float(bool(spoken.text))})
-
-    yield task
-
-
-async def echo(request: Json) -> Json:
-    said = request["messages"][-1]["content"]
-    return {
-        "text": said,
-        "tool_calls": [],
-        "finish_reason": "stop",
-        "input_tokens": 3,
-        "output_tokens": 2,
-    }
-
-
 def run_talking(path: Path, *, record: bool) -> Results:
     async def run() -> Results:
-        from evals.harness import run_suite
-
         async with AsyncExitStack() as stack:
             recordings = Recordings(path, live=echo if record else None)
             model = await make_model(stack, recordings)

@@ -9,11 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from evals.estimates import Estimate
+from evals.recordings import NotRecorded
 from evals.retrieval.cases import RetrievalSet, load_retrieval_set
 from evals.retrieval.measure import Comparison, ModeReport, RetrievalReport
 from evals.retrieval.modes import make_naive
 from evals.retrieval.report import make_markdown, write_report
-from evals.retrieval.vectors import NotRecorded, RecordedEngine, record
+from evals.retrieval.vectors import RecordedEngine, record
 
 CASES = load_retrieval_set()
 FEW = RetrievalSet(documents=CASES.documents[:4], queries=CASES.queries[:2])
