@@ -44,6 +44,11 @@ def disarm(text: str) -> str:
     return disarm_tokens(_LOADING_TAG.sub("< ", without_targets))
 
 
+def disarm_quote(text: str) -> str:
+    """Return a piece of code without chat tokens and invisible characters, otherwise as it is."""
+    return disarm_tokens(strip_invisible(text)[0])
+
+
 def disarm_source(text: str) -> str:
     """Return a retrieved text disarmed, and without labels of other sources (`[S2]`)."""
     return _LABEL.sub(r"(\1)", disarm(text))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from agent.checks.progress import compare
 from agent.checks.verdict import Decision, Finding
 from agent.evidence import for_learner
+from agent.links import unlink
 from agent.state import AgentState, Json
 from agent.words import say
 from tools.analysis.fingerprints import fingerprint
@@ -18,7 +19,7 @@ def make_draft(
     verdict = {True: "verdict_passed", False: "verdict_failed", None: "verdict_open"}
     judged_as_task = state["subject"]["task"] is not None
     opening = [say(language, verdict[decision.passed])] if judged_as_task else []
-    told = for_learner(facts, language)
+    told = unlink(for_learner(facts, language))
     found = [*map(_fact_issue, facts["facts"]), *map(_finding_issue, decision.findings)]
     shown = _undismissed(found, state["subject"])
     return {

@@ -1,7 +1,6 @@
 """What is found out about a submission before the model speaks: facts, runs, secrets."""
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,7 +13,7 @@ from agent.words import Language, say
 from tools.analysis.examples.finder import Example, find_examples
 from tools.analysis.examples.unchanged import unchanged_examples
 from tools.analysis.facts.analyzers import Facts, find_facts
-from tools.analysis.facts.secrets import redact
+from tools.analysis.facts.secrets import Redacted, redact
 from tools.analysis.facts.unicode import strip_invisible
 from tools.analysis.fingerprints import fingerprint
 from tools.analysis.runs.sandbox import Outcome, is_javascript, run_examples
@@ -32,19 +31,18 @@ async def collect(code: str, language: str, *, task_texts: Sequence[str]) -> Jso
 
     Examples come from `task_texts` alone. The code for the prompt has its secrets replaced, its
     invisible characters and chat tokens disarmed and its end cut where it is too long; line
-    numbers stay.
+    numbers stay. What its runs print has lost its secrets too.
     """
     examples = await asyncio.to_thread(_examples_of, task_texts, language)
+    redacted = await asyncio.to_thread(redact, code)
     found, (runs, reason) = await asyncio.gather(
         find_facts(code, language),
-        _run(code, language, examples, origin=FROM_TASK),
+        _run(code, language, examples, origin=FROM_TASK, redacted=redacted),
     )
-    redacted = await asyncio.to_thread(redact, code)
     visible, invisible = strip_invisible(redacted.text)
     visible = disarm_tokens(visible)
     shown = _whole_lines(visible)
     return {
-        "sha256": hashlib.sha256(code.encode()).hexdigest(),
         "lines": len(code.splitlines()),
         "syntax": {"checked": found.syntax.checked, "reason": found.syntax.reason},
         "facts": _as_json(found, split_lines(redacted.text)),
@@ -77,14 +75,15 @@ async def run_proposed(
         Example(one["kind"], one["expression"], one["expected"], None, FROM_MODEL)
         for one in proposed
     ]
-    runs, reason = await _run(code, language, examples, origin=FROM_MODEL)
+    redacted = await asyncio.to_thread(redact, code)
+    runs, reason = await _run(code, language, examples, origin=FROM_MODEL, redacted=redacted)
     for run, one in zip(runs, proposed, strict=True):
         run |= {key: one[key] for key in ("strength", "votes", "solutions")}
         if _is_refusal(run):
             run["strength"] = "weak"
     called = [*examples, *(Example("call", call, None, None, FROM_MODEL) for call in calls)]
     watching = unchanged_examples(task_texts, called, javascript=is_javascript(language))
-    watched, _ = await _run(code, language, watching, origin=FROM_TASK)
+    watched, _ = await _run(code, language, watching, origin=FROM_TASK, redacted=redacted)
     for run in watched:
         run["strength"] = "weak" if run["status"] in {"error", "timeout"} else run["strength"]
     return {**facts, "runs": [*facts["runs"], *runs, *watched], "runs_reason": reason}
@@ -94,6 +93,11 @@ def summary(facts: Json) -> Evidence:
     """Return the counts that the verdict rests on; weak runs do not count."""
     broken = sum(fact["analyzer"] == "syntax" for fact in facts["facts"])
     return weigh(facts["runs"], syntax_problems=broken)
+
+
+def gives_orders(facts: Json) -> bool:
+    """Tell whether the code speaks to whoever judges it: it claims results, or gives orders."""
+    return any(fact["analyzer"] == "claims" for fact in facts["facts"])
 
 
 def has_run(facts: Json) -> bool:
@@ -141,21 +145,22 @@ def _examples_of(task_texts: Sequence[str], language: str) -> list[Example]:
 
 
 async def _run(
-    code: str, language: str, examples: Sequence[Example], *, origin: str
+    code: str, language: str, examples: Sequence[Example], *, origin: str, redacted: Redacted
 ) -> tuple[list[Json], str | None]:
     if not examples:
         return [], None
     report = await run_examples(code, language, examples)
-    return [_run_as_json(outcome, origin) for outcome in report.outcomes], report.reason
+    return [_run_as_json(outcome, origin, redacted) for outcome in report.outcomes], report.reason
 
 
-def _run_as_json(outcome: Outcome, origin: str) -> Json:
+def _run_as_json(outcome: Outcome, origin: str, redacted: Redacted) -> Json:
+    got, detail = outcome.got, outcome.detail
     return {
         "expression": outcome.example.expression,
         "status": outcome.status,
         "expected": outcome.expected,
-        "got": outcome.got,
-        "detail": outcome.detail,
+        "got": None if got is None else redacted.hide_in(got),
+        "detail": None if detail is None else redacted.hide_in(detail),
         "runner": outcome.runner,
         "origin": origin,
         "strength": "strong",

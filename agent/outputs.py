@@ -9,8 +9,17 @@ from copy import copy
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    create_model,
+)
 
+from agent.links import unlink
 from tools.texts import is_storable
 
 
@@ -20,15 +29,21 @@ def _usable(text: str) -> str:
     return text
 
 
+def _plain(value: Any) -> Any:
+    return unlink(value) if isinstance(value, str) else value
+
+
 Usable = AfterValidator(_usable)
+Plain = BeforeValidator(_plain)
+"""For what people are shown: no address in it is alive."""
 Line = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=240), Usable
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=240), Usable, Plain
 ]
 Title = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=100), Usable
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=100), Usable, Plain
 ]
 Paragraph = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=400), Usable
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=400), Usable, Plain
 ]
 SourceLabel = Annotated[str, StringConstraints(pattern=r"^S[0-9]{1,2}$")]
 TaskKey = Annotated[str, StringConstraints(pattern=r"^t[0-9]{1,2}$")]
@@ -164,7 +179,7 @@ class Review(Output):
     criteria: list[CriterionVerdict] = Field(max_length=10)
     findings: list[ReviewFinding] = Field(max_length=4)
     feedback: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=10, max_length=1_000)
+        str, StringConstraints(strip_whitespace=True, min_length=10, max_length=1_000), Plain
     ]
     next_step: Line
 

@@ -15,6 +15,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from agent.words import language_of
 from db.base import new_id
 
+_DATA: Final = re.compile(r"\s*<(data-[0-9a-f]{8})>.*</\1>\s*", re.DOTALL)
 _GOAL_ID: Final = re.compile(r"\bgol_[0-9a-f]{32}\b")
 _ENTITY_ID: Final = re.compile(r"\b(?:gol|tsk)_[0-9a-f]{32}\b")
 _WISH: Final = re.compile(r"\b(?:aprender|metas?|quiero|learn|goals?|want)\b", re.IGNORECASE)
@@ -38,6 +39,7 @@ def talk_by_rule(messages: Sequence[BaseMessage]) -> Iterator[ChatGenerationChun
     """Yield the tutor's turn in pieces: words, or one call of a tool; then what it cost."""
     last = messages[-1]
     asked = next(str(one.content) for one in reversed(messages) if one.type == "human")
+    asked = _DATA.sub("", asked, count=1)
     texts = _TEXTS[language_of(asked)]
     call = None if last.type == "tool" else _call(asked)
     words: list[str] = []

@@ -1,6 +1,7 @@
 """A submission with what is known about it before any model is asked."""
 
 import asyncio
+import hashlib
 
 from agent.evidence import collect, run_proposed, summary
 from agent.proposals import statement_hash
@@ -9,6 +10,7 @@ from agent.state import Json
 from agent.words import Language, say
 from tools.analysis.runs.consensus import language_of_solutions
 from tools.analysis.runs.sandbox import can_run
+from tools.code_files import content_of
 
 
 async def with_evidence(request: Json, subject: Json, language: Language) -> Json:
@@ -23,6 +25,8 @@ async def with_evidence(request: Json, subject: Json, language: Language) -> Jso
     if task and not criteria:
         criteria = [say(language, "whole_task")]
     facts = await collect(code, programming_language, task_texts=texts)
+    content = content_of(code, request.get("code_base64"))
+    facts |= {"sha256": hashlib.sha256(content).hexdigest()}
     subject = {**subject, "facts": facts, "criteria": criteria, "open_statement": None}
     broken = summary(facts).syntax_problems > 0
     if not task or facts["runs"] or broken:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.answers import Usage, raise_as_ours
 from agent.heard import CallText, Heard
+from agent.links import Unlinker, unlink
 from agent.models import ChatModel
 from agent.state import Json
 from agent.watch import watch_calls
@@ -58,11 +59,12 @@ async def talk(
     """Return one turn of the model; `on_text` gets each piece of its text at once.
 
     `messages` are OpenAI's, `tools` its function definitions. A model that writes its call as JSON
-    text, as small ones do, has called: such text is kept from `on_text`. Raises ModelTimeout,
-    ModelUnavailable, ModelTruncated, ModelRefused or ModelBadOutput; what was said until then is
-    void.
+    text, as small ones do, has called: such text is kept from `on_text`. No address in its words is
+    alive (`agent/links.py`). Raises ModelTimeout, ModelUnavailable, ModelTruncated, ModelRefused or
+    ModelBadOutput; what was said until then is void.
     """
-    held = _HeldBack(on_text, names=frozenset(tool["function"]["name"] for tool in tools))
+    plain = Unlinker(on_text)
+    held = _HeldBack(plain.add, names=frozenset(tool["function"]["name"] for tool in tools))
     heard = Heard()
     body = {**chat.body, "tools": list(tools)}
     listen = _listen_to_model if chat.stream is None else _listen_to_wire
@@ -82,8 +84,9 @@ async def talk(
         raise_as_ours(error, chat.name)
     _require_whole(heard, chat.name)
     written = held.finish()
+    plain.finish()
     return Spoken(
-        text="" if written else "".join(heard.text),
+        text="" if written else unlink("".join(heard.text)),
         calls=(written,) if written else _calls(heard),
         usage=heard.usage,
     )

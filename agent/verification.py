@@ -9,7 +9,7 @@ from typing import Final
 from agent.answers import Usage, ask
 from agent.checks.verdict import Finding
 from agent.context import AgentContext
-from agent.disarm import disarm
+from agent.disarm import disarm, disarm_quote
 from agent.outputs import SecondLook
 from agent.prompts import load_prompt
 from agent.sources import new_fence
@@ -39,7 +39,7 @@ async def confirm(
         task=disarm(task),
         programming_language=programming_language,
         code=code,
-        quote=first.quote,
+        quote=disarm_quote(first.quote),
         problem=disarm(first.problem),
         trigger=disarm(first.trigger),
     )

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from tools.code_files import CodeFile
 from tools.schemas import GoalOut, TaskOut
 from tools.texts import Code, FilePath, Id, Language, Text
 
@@ -54,7 +55,18 @@ class BreakdownIn(_In):
     language: ReplyLanguage = None
 
 
-class CodeIn(_In):
+class StatusIn(_In):
+    """A new status for a goal or a task."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"entity_id": "tsk_abc123", "status": "completed"}]}
+    )
+
+    entity_id: Annotated[Id, Field(description="Of the goal (gol_…) or task (tsk_…)")]
+    status: Annotated[Text, Field(min_length=1, max_length=20)]
+
+
+class CodeIn(CodeFile):
     """Code to be judged; `document_version` comes back unchanged, to mark stale findings."""
 
     model_config = ConfigDict(
@@ -79,7 +91,7 @@ class CodeIn(_In):
 
     file_path: FilePath
     programming_language: Language
-    code: Annotated[Code, Field(min_length=1)]
+    code: Annotated[Code, Field(min_length=1)] = Field(default_factory=str)
     document_version: Annotated[int, Field(strict=True, ge=0, lt=2**53)] | None = None
     language: ReplyLanguage = None
     mode: Mode = "full"
@@ -298,7 +310,7 @@ class ReviewOut(_AgentOut):
     model: str | None = Field(description="Null where no model was asked")
     code_snapshot_id: str | None = Field(description="Null where nothing was stored")
     document_version: int | None = Field(description="As it was sent")
-    sha256: str = Field(description="Of the code as it was sent, in UTF-8")
+    sha256: str = Field(description="Of the code as it was sent, as text in UTF-8 or as bytes")
     lines: int
     passed: bool | None
     score: float | None

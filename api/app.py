@@ -7,10 +7,12 @@ from starlette.types import ASGIApp
 
 from api.bootstrap import Services
 from api.limits import BodyLimit
+from api.mcp.http import add_mcp
 from api.metrics import make_registry
 from api.problems import install_problems
 from api.rate_headers import RateHeaders
 from api.request_log import RequestLog
+from api.retries import Retries
 from api.routes import (
     agent,
     auth,
@@ -50,6 +52,8 @@ class _Application(FastAPI):
 
 def create_app(services: Services) -> FastAPI:
     """Return the application over opened services; whoever opened them closes them."""
+    from api.routes import agui
+
     app = _Application(
         title="AI Goals Tracker: agent service",
         version=VERSION,
@@ -61,16 +65,18 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.metrics = make_registry(services.database_url, services=services)
+    app.add_middleware(Retries)
     app.add_middleware(BodyLimit)
     app.add_middleware(RateHeaders)
-    planning = (agent, chat, runs, threads, usage)
+    planning = (agent, agui, chat, runs, threads, usage)
     elsewhere = services.directory.is_elsewhere
     of_courses = their_courses if elsewhere else courses
     features = (goals, tasks, of_courses, snapshots, dismissals, search, events, memory)
     accounts = (privacy,) if elsewhere else (users, privacy)
-    for module in (*features, *planning, *accounts, health, metrics):
+    # The first ones are found soonest: each request is held against one route after the other.
+    for module in (*planning, *features, *accounts, health, metrics):
         app.include_router(module.router)
-    app.include_router(chat.openai_router)
+    add_mcp(app)
     install_problems(app)
     if services.offers_sign_in:
         app.include_router(auth.router)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
+from api.verified_tokens import Verified, VerifiedTokens
 from tools.errors import AuthError, SetupError
 
 ALGORITHM: Final = "HS256"
@@ -38,6 +39,9 @@ class JwtConfig:
     secret: bytes = field(repr=False)
     issuer: str
     audience: str
+    _verified: VerifiedTokens = field(
+        default_factory=VerifiedTokens, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if len(self.secret) < MIN_SECRET_BYTES:
@@ -48,7 +52,7 @@ class JwtConfig:
 
     async def identify(self, token: str) -> str:
         """Return the id of the user that `token` speaks for. Raises AuthError."""
-        return verify_token(self, token)
+        return self._verified.find(token) or self._verified.keep(token, _check(self, token))
 
 
 @dataclass(frozen=True)
@@ -59,17 +63,24 @@ class Header:
     key_id: str | None
 
 
-def make_token(config: JwtConfig, *, user_id: str, hours: float, now: datetime) -> str:
-    """Return a token for `user_id` that is valid for `hours` from `now` on."""
+def make_token(
+    config: JwtConfig, *, user_id: str, hours: float, now: datetime, scope: str = ""
+) -> str:
+    """Return a token for `user_id` that is valid for `hours` from `now` on.
+
+    `scope` is what it allows an agent (RFC 8693): names with spaces between them.
+    """
     import jwt
 
-    claims = {
+    claims: dict[str, Any] = {
         "iss": config.issuer,
         "aud": config.audience,
         "sub": user_id,
         "iat": now,
         "exp": now + timedelta(hours=hours),
     }
+    if scope:
+        claims["scope"] = scope
     return jwt.encode(claims, config.secret, algorithm=ALGORITHM)
 
 
@@ -78,6 +89,10 @@ def verify_token(config: JwtConfig, token: str) -> str:
 
     Raises AuthError as `check_token` does.
     """
+    return _check(config, token).user_id
+
+
+def _check(config: JwtConfig, token: str) -> Verified:
     if read_header(token).algorithm != ALGORITHM:
         raise refusal()
     return check_token(
@@ -117,8 +132,8 @@ def read_header(token: str) -> Header:
     return Header(algorithm, key_id)
 
 
-def check_token(token: str, key: Any, *, algorithm: str, issuer: str, audience: str) -> str:
-    """Return the id of the user that `token` speaks for, if `key` signed it by `algorithm`.
+def check_token(token: str, key: Any, *, algorithm: str, issuer: str, audience: str) -> Verified:
+    """Return whom `token` speaks for and until when, if `key` signed it by `algorithm`.
 
     Raises AuthError: AUTH_EXPIRED for a token that was good once, else AUTH_INVALID. The reason is
     for the holder of the token, and names no claim's value.
@@ -142,7 +157,7 @@ def check_token(token: str, key: Any, *, algorithm: str, issuer: str, audience: 
     moments = [claims[name] for name in ("exp", "iat", "nbf") if name in claims]
     if not all(_is_moment(moment) for moment in moments):
         raise refusal()
-    return _user_id(claims["sub"])
+    return Verified(_user_id(claims["sub"]), expires=float(claims["exp"]))
 
 
 def refusal() -> AuthError:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 from api.auth import JwtConfig
 from api.checkpoints import open_checkpoints
 from api.directory import open_directory
-from api.settings import Settings
 from api.tenancy import Tenancy, app_url_of, open_tenancy
 from api.tracing import trace_database
 from db.base import utc_now
@@ -26,7 +25,7 @@ from db.tenancy import bind_tenant
 from tools.context import ToolContext
 from tools.directory import OWN_TABLES, Directory
 from tools.errors import SetupError
-from tools.http import HttpClients, make_http_clients
+from tools.http import make_http_clients
 from tools.passwords import Passwords
 
 if TYPE_CHECKING:
@@ -36,8 +35,10 @@ if TYPE_CHECKING:
     from api.jwks import KeySet
     from api.rate_limits import RateLimits
     from api.runs.hub import RunHub
+    from api.settings import Settings
     from tools.backfill import Filler
     from tools.embedders import Embedder
+    from tools.http import HttpClients
     from tools.known_vectors import KnownVectors
     from tools.usage import Budget
 
@@ -62,7 +63,7 @@ class Services:
     Without `rates` nobody is limited.
     """
 
-    settings: Settings
+    settings: "Settings"
     database_url: str
     app_url: str
     sessions: Sessions
@@ -134,7 +135,7 @@ class Services:
 
 
 @contextlib.contextmanager
-def open_database(settings: Settings) -> Iterator[str]:
+def open_database(settings: "Settings") -> Iterator[str]:
     """Yield the URL of the database: the configured one as it is, else the embedded one, migrated.
 
     Raises SetupError where the URL is not PostgreSQL's or the embedded server does not start.
@@ -157,7 +158,9 @@ def open_database(settings: Settings) -> Iterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def open_services(settings: Settings, *, with_agent: bool = True) -> AsyncIterator[Services]:
+async def open_services(
+    settings: "Settings", *, with_agent: bool = True
+) -> AsyncIterator[Services]:
     """Open everything that the settings ask for, and close it at the end of the block.
 
     Raises SetupError for what is missing: a model, a secret, a database.
@@ -213,7 +216,7 @@ async def open_services(settings: Settings, *, with_agent: bool = True) -> Async
         yield services
 
 
-def budget_of(settings: Settings) -> "Budget":
+def budget_of(settings: "Settings") -> "Budget":
     """Return the budget that the settings ask for."""
     from tools.usage import Budget
 
@@ -229,7 +232,7 @@ def budget_of(settings: Settings) -> "Budget":
 
 @contextlib.asynccontextmanager
 async def open_filler(
-    settings: Settings, url: str, *, embedder: "Embedder | None" = None
+    settings: "Settings", url: str, *, embedder: "Embedder | None" = None
 ) -> AsyncIterator["Filler"]:
     """Yield what gives the texts in the database at `url` their vectors, on its own connection.
 
@@ -247,7 +250,7 @@ async def open_filler(
         yield Filler(make_sessions(engine), embedder)
 
 
-def _embedder_of(settings: Settings, clients: HttpClients) -> "Embedder":
+def _embedder_of(settings: "Settings", clients: "HttpClients") -> "Embedder":
     from tools.embedders import make_embedder
 
     return make_embedder(
@@ -259,7 +262,7 @@ def _embedder_of(settings: Settings, clients: HttpClients) -> "Embedder":
     )
 
 
-def _rates_of(settings: Settings, sessions: Sessions) -> "RateLimits":
+def _rates_of(settings: "Settings", sessions: Sessions) -> "RateLimits":
     from api.rate_limits import RateLimits
 
     return RateLimits(
@@ -272,7 +275,7 @@ def _rates_of(settings: Settings, sessions: Sessions) -> "RateLimits":
 
 @contextlib.asynccontextmanager
 async def _open_issuer(
-    settings: Settings, clients: HttpClients
+    settings: "Settings", clients: "HttpClients"
 ) -> AsyncIterator["JwtConfig | KeySet"]:
     """Yield what tokens are checked with: our secret, or the keys of GOALS_JWKS_URL."""
     import jwt  # noqa: F401 - a tenth of a second, not to be spent in the first request
@@ -286,7 +289,7 @@ async def _open_issuer(
         yield keys
 
 
-def make_key_set(settings: Settings, clients: HttpClients) -> "KeySet":
+def make_key_set(settings: "Settings", clients: "HttpClients") -> "KeySet":
     """Return the keys of GOALS_JWKS_URL, not fetched yet. Raises SetupError for contradictions."""
     from api.jwks import KeySet
 
@@ -316,7 +319,7 @@ def own_issuer(jwt: "JwtConfig | KeySet") -> JwtConfig:
     return jwt
 
 
-def jwt_config(settings: Settings) -> JwtConfig:
+def jwt_config(settings: "Settings") -> JwtConfig:
     """Return what tokens are checked with; the embedded mode makes and keeps its own secret.
 
     Raises SetupError where one's own database has no secret configured, where it is too short, and
@@ -350,7 +353,7 @@ def _kept_secret(path: Path) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def _open_chat(settings: Settings, clients: HttpClients) -> AsyncIterator["ChatModel"]:
+async def _open_chat(settings: "Settings", clients: "HttpClients") -> AsyncIterator["ChatModel"]:
     from agent.models import make_chat_model
 
     provider = settings.chat_provider

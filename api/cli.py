@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from api.bench_cli import bench
+from api.mcp.command import mcp
 from api.plugins import Commands
 from api.users_cli import users
 
@@ -27,6 +28,7 @@ app.add_typer(index, name="index")
 app.add_typer(lake, name="lake")
 app.add_typer(bench, name="bench")
 app.add_typer(users)
+app.add_typer(mcp)
 
 
 @app.command()
@@ -206,12 +208,15 @@ def doctor() -> None:
 def token(
     user: Annotated[str, typer.Option(help="Name of the learner; made if there is none")],
     hours: Annotated[float, typer.Option(min=0.01, max=8760, help="How long it is good for")] = 24,
+    scope: Annotated[
+        str, typer.Option(help="`goals:write` lets agents write at once, over MCP")
+    ] = "",
 ) -> None:
     """Print a token for development."""
     from api.development import make_development_token
     from api.settings import Settings
 
-    typer.echo(make_development_token(Settings(), user=user, hours=hours))
+    typer.echo(make_development_token(Settings(), user=user, hours=hours, scope=scope))
 
 
 class Hint(StrEnum):
@@ -251,8 +256,9 @@ def validate(
     if sarif and as_json:
         raise typer.BadParameter("SARIF or JSON, not both", param_hint="--sarif")
     try:
+        from api.service_client import Service
         from api.settings import Settings
-        from api.validate import Service, run_validate
+        from api.validate import run_validate
 
         code = run_validate(
             Settings(),

@@ -1,5 +1,6 @@
 """What a route is given: who asks, their transaction, and the usual parameters."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from api.idempotency import SafeRoute, begin_attempt
 from api.limits import JsonRoute
 from api.problems import problems
 from api.rate_headers import count_request
+from api.retries import begin_repeatable, end_repeatable
 from db.failpoints import hit
 from tools.context import ToolContext
 from tools.logs import bind_log
@@ -20,6 +22,7 @@ from tools.users import may_ask
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
+    from api.rate_limits import Name
 
 bearer = Bearer()
 
@@ -58,25 +61,41 @@ async def find_user(request: Request, token: Annotated[str, Security(bearer)]) -
     whether they may use the service at this moment. That check is one statement by itself: no
     connection is held when the route begins.
     """
-    services = find_services(request)
-    user_id = await services.jwt.identify(token)
-    services.directory.introduce(user_id, token)
-    if services.tenancy is not None:
-        await services.tenancy.require()
-    await count_request(request, services.rates, name="requests", who=user_id)
-    if not await may_ask(services.sessions, services.directory, user_id):
-        raise refusal()
-    bind_log(user_id=user_id)
-    return user_id
+    return await _admit(request, token, "requests")
 
 
 CurrentUser = Annotated[str, Depends(find_user)]
 
 
-async def find_asker(request: Request, user_id: CurrentUser) -> str:
-    """Return the id of the user, for a route that asks a model; those have a limit of their own."""
-    rates = find_services(request).rates
-    await count_request(request, rates, name="models", who=user_id)
+async def find_asker(request: Request, token: Annotated[str, Security(bearer)]) -> str:
+    """Return the id of the user, for a route that asks a model; those have a limit of their own.
+
+    It is `find_user` otherwise: a route is given one of the two.
+    """
+    return await _admit(request, token, "requests", "models")
+
+
+async def _admit(request: Request, token: str, *limits: "Name") -> str:
+    """Return the user of `token`, counted and active; both are asked for at the same time."""
+    services = find_services(request)
+    user_id = await services.jwt.identify(token)
+    services.directory.introduce(user_id, token)
+    if services.tenancy is not None:
+        await services.tenancy.require()
+    rates = services.rates
+    counting = count_request(request, rates, *limits, who=user_id)
+    if rates is None or not any(rates.must_ask(name, user_id) for name in limits):
+        await counting
+        is_active = await may_ask(services.sessions, services.directory, user_id)
+    else:
+        beside = asyncio.create_task(counting)
+        try:
+            is_active = await may_ask(services.sessions, services.directory, user_id)
+        finally:
+            await beside  # who has asked too often hears that first
+    if not is_active:
+        raise refusal()
+    bind_log(user_id=user_id)
     return user_id
 
 
@@ -85,10 +104,12 @@ ModelUser = Annotated[str, Depends(find_asker)]
 
 async def open_tools(request: Request, user_id: CurrentUser) -> AsyncIterator[ToolContext]:
     """Yield the request's transaction, committed when the route has returned."""
+    begin_repeatable(request.scope)
     async with find_services(request).open_tools(user_id) as tools:
         await begin_attempt(request, tools)
         yield tools
         hit("request.before_commit")
+    end_repeatable(request.scope)
     hit("request.committed")
 
 

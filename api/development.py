@@ -14,7 +14,7 @@ from db.embedded import psql_program
 from db.engine import conninfo, make_engine, make_sessions
 
 
-def make_development_token(settings: Settings, *, user: str, hours: float) -> str:
+def make_development_token(settings: Settings, *, user: str, hours: float, scope: str = "") -> str:
     """Return a token for the learner named `user`, whose account is made if there is none.
 
     Where users are elsewhere `user` is the id of one of them.
@@ -23,7 +23,7 @@ def make_development_token(settings: Settings, *, user: str, hours: float) -> st
 
     jwt = jwt_config(settings)
     if settings.users == "service":
-        return make_token(jwt, user_id=user, hours=hours, now=utc_now())
+        return make_token(jwt, user_id=user, hours=hours, now=utc_now(), scope=scope)
 
     async def find_id(url: str) -> str:
         engine = make_engine(url)
@@ -38,7 +38,7 @@ def make_development_token(settings: Settings, *, user: str, hours: float) -> st
 
     with open_database(settings) as url:
         user_id = asyncio.run(find_id(url))
-    return make_token(jwt, user_id=user_id, hours=hours, now=utc_now())
+    return make_token(jwt, user_id=user_id, hours=hours, now=utc_now(), scope=scope)
 
 
 def run_psql(settings: Settings, arguments: Sequence[str]) -> int:

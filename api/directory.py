@@ -3,20 +3,23 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import OperationalError
 
-from api.settings import Settings
 from db import external
 from db.engine import CONNECT_TIMEOUT_SECONDS, database_url
 from tools.directory import OWN_TABLES, Directory
 from tools.errors import SetupError
 from tools.http import make_http_clients
 
+if TYPE_CHECKING:
+    from api.settings import Settings
+
 
 @contextlib.asynccontextmanager
-async def open_directory(settings: Settings, url: str) -> AsyncIterator[Directory]:
+async def open_directory(settings: "Settings", url: str) -> AsyncIterator[Directory]:
     """Yield who knows users and courses: the tables of the database at `url`, or their service.
 
     Raises SetupError where that database is not made for it, or the service has no address.
@@ -47,7 +50,7 @@ async def open_directory(settings: Settings, url: str) -> AsyncIterator[Director
         await clients.aclose()
 
 
-def require_place(settings: Settings, url: str) -> None:
+def require_place(settings: "Settings", url: str) -> None:
     """Raise SetupError where the database at `url` is not made for GOALS_USERS, with the way out.
 
     One that does not answer is no such case.

@@ -11,9 +11,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped there
 HTTP: Final = CollectorRegistry()
-METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OTHER_METHOD: Final = "OTHER"
-NO_ROUTE: Final = "none"
 LABELS: Final = ("method", "route", "status")
 
 REQUESTS: Final = Counter(
@@ -54,8 +51,3 @@ def series_of(method: str, route: str, status: str) -> Series:
     """Return the series; the labels are bounded, so all of them are kept at hand."""
     labels = (method, route, status)
     return Series(REQUESTS.labels(*labels), SECONDS.labels(*labels))
-
-
-def status_class(status: int | None) -> str:
-    """Return `2xx` and the like, `aborted` where no answer was begun."""
-    return "aborted" if status is None else f"{status // 100}xx"

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from api.auth import Header, check_token, read_header, refusal
+from api.verified_tokens import VerifiedTokens
 from tools.errors import KeysUnavailable, SetupError
 
 SPACING_SECONDS: Final = 30.0
@@ -71,6 +72,7 @@ class KeySet:
         self._audience = audience
         self._clock = clock
         self._keys: tuple[PublicKey, ...] = ()
+        self._verified = VerifiedTokens()
         self._fetched_at = -math.inf
         self._next_fetch_at = -math.inf
         self._has_failed = False
@@ -92,12 +94,15 @@ class KeySet:
             if self._has_failed or not self._known():
                 raise KeysUnavailable(retry_after=self._seconds_until_fetch())
             raise refusal()
-        return check_token(
+        return self._verified.find(token) or self._verified.keep(
             token,
-            key.key,
-            algorithm=header.algorithm,
-            issuer=self._issuer,
-            audience=self._audience,
+            check_token(
+                token,
+                key.key,
+                algorithm=header.algorithm,
+                issuer=self._issuer,
+                audience=self._audience,
+            ),
         )
 
     async def refresh(self) -> None:
@@ -152,6 +157,7 @@ class KeySet:
             log.warning("the keys at GOALS_JWKS_URL cannot be read: %s", type(error).__name__)
         else:
             self._keys, self._fetched_at, self._has_failed = keys, self._clock(), False
+            self._verified.forget()  # a key may have been withdrawn, or be another under its name
             _count("read")
         finally:
             self._fetching = None

@@ -4,13 +4,13 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from api.settings import Settings
 from tools.errors import SetupError
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from api.bootstrap import Services
+    from api.settings import Settings
 
 
 def make_registry(database_url: str, *, services: "Services | None" = None) -> "CollectorRegistry":
@@ -45,7 +45,7 @@ def make_registry(database_url: str, *, services: "Services | None" = None) -> "
 
 @contextlib.contextmanager
 def metrics_exposed(
-    settings: Settings,
+    settings: "Settings",
     database_url: str,
     *,
     registry: "CollectorRegistry | None" = None,

@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import psycopg
-import psycopg_pool
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
@@ -17,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Match
 
+from api.retries import give_up
 from tools.errors import AuthError, Conflict, DatabaseUnavailable, GoalsError, InputError, NotFound
 from tools.texts import TEXT_ERRORS
 
@@ -129,6 +129,8 @@ def problem_response(
 
 def install_problems(app: FastAPI) -> None:
     """Make every error of `app` a problem, and its OpenAPI say so."""
+    import psycopg_pool
+
     app.add_exception_handler(GoalsError, _on_own)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(StarletteHTTPException, _on_http)
@@ -201,7 +203,9 @@ def _parameters_in(path: str) -> int:
     return path.count("{")
 
 
-async def _on_database(_request: Request, error: Exception) -> Response:
+async def _on_database(request: Request, error: Exception) -> Response:
+    if _sqlstate(error) in RETRY_SQLSTATES:
+        give_up(request.scope, error)
     own = _database_error(error)
     if own is None:
         raise error
@@ -210,8 +214,7 @@ async def _on_database(_request: Request, error: Exception) -> Response:
 
 def _database_error(error: Exception) -> GoalsError | None:
     """Return what a driver's error means to the caller, None where it is a mistake of ours."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    sqlstate = getattr(cause, "sqlstate", None)
+    cause, sqlstate = _cause(error), _sqlstate(error)
     if sqlstate in RETRY_SQLSTATES:
         return Conflict("somebody changed the same thing at this moment: send it again")
     if sqlstate in OVERLOADED_SQLSTATES:
@@ -222,6 +225,14 @@ def _database_error(error: Exception) -> GoalsError | None:
         return None
     log.warning("the database does not answer: %s, SQLSTATE %s", type(cause).__name__, sqlstate)
     return DatabaseUnavailable("the database does not answer")
+
+
+def _cause(error: Exception) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
+def _sqlstate(error: Exception) -> str | None:
+    return getattr(_cause(error), "sqlstate", None)
 
 
 async def _on_pool(_request: Request, _error: Exception) -> Response:

@@ -5,6 +5,7 @@ seconds are allowed, `r` are left as far as this process knows, and `t` seconds 
 more.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -18,12 +19,25 @@ STATE: Final = "rate limits"
 
 
 async def count_request(
-    request: Request, rates: "RateLimits | None", *, name: "Name", who: str
+    request: Request, rates: "RateLimits | None", *names: "Name", who: str
 ) -> None:
-    """Count `request` as one of `who`. Raises RateLimited where it is one too many."""
+    """Count `request` as one of `who` under each limit, at once where the store is asked.
+
+    Raises RateLimited where it is one too many.
+    """
     if rates is None:
         return
-    taken = await rates.take(name, who)
+    if sum(rates.must_ask(name, who) for name in names) > 1:
+        found = await asyncio.gather(*(rates.take(name, who) for name in names))
+        for taken in found:
+            _note(request, rates, taken)
+        return
+    for name in names:
+        _note(request, rates, await rates.take(name, who))
+
+
+def _note(request: Request, rates: "RateLimits", taken: "Taken | None") -> None:
+    """Keep what became of a request for its answer's headers, and refuse it where it must be."""
     if taken is None:
         return
     request.scope.setdefault(STATE, []).append(taken)

@@ -102,6 +102,14 @@ class RateLimits:
         self._away_until = -math.inf
         self._late: set[asyncio.Task[bool]] = set()
 
+    def must_ask(self, name: Name, who: str) -> bool:
+        """Tell whether the store is to be asked about the next request of `who`."""
+        limit, held = self._limits[name], self._held.get(_key(name, who))
+        if limit is None or self._clock() < self._away_until:
+            return False
+        now = self._clock()
+        return held is None or (now >= held.refused_until and (held.units == 0 or now >= held.ends))
+
     async def take(self, name: Name, who: str) -> Taken | None:
         """Count one request of `who`, and tell whether it may pass.
 
@@ -110,7 +118,7 @@ class RateLimits:
         limit = self._limits[name]
         if limit is None:
             return None
-        key = f"{name}\0{who}"
+        key = _key(name, who)
         held = self._held.get(key)
         if held is None:
             held = self._hold(key)
@@ -244,6 +252,10 @@ def seconds_until_one(
     else:
         wait = left + seconds * (1 - amount / current)
     return max(SHORTEST_WAIT, wait + SHORTEST_WAIT)
+
+
+def _key(name: Name, who: str) -> str:
+    return f"{name}\0{who}"
 
 
 def _whole(seconds: float) -> int:

@@ -39,10 +39,9 @@ class PostgresStorage(Storage, SlidingWindowCounterSupport):
         self, key: str, limit: int, expiry: int, amount: int = 1
     ) -> bool:
         """Take `amount` of the `limit` that `key` may have in `expiry` seconds, or nothing."""
-        async with self._sessions() as session:
-            window = await rate_windows.take(
-                session, _hashed(key), amount=amount, most=limit, seconds=expiry
-            )
+        window = await rate_windows.take(
+            self._sessions, _hashed(key), amount=amount, most=limit, seconds=expiry
+        )
         self._seen[key] = window
         return window.granted
 
@@ -58,10 +57,9 @@ class PostgresStorage(Storage, SlidingWindowCounterSupport):
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count `amount` more, without a limit; return the count of this window."""
-        async with self._sessions() as session:
-            window = await rate_windows.take(
-                session, _hashed(key), amount=amount, most=NO_LIMIT, seconds=expiry
-            )
+        window = await rate_windows.take(
+            self._sessions, _hashed(key), amount=amount, most=NO_LIMIT, seconds=expiry
+        )
         return window.current
 
     async def get(self, key: str) -> int:

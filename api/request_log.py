@@ -12,14 +12,6 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http_metrics import (
-    IN_PROGRESS,
-    METHODS,
-    NO_ROUTE,
-    OTHER_METHOD,
-    series_of,
-    status_class,
-)
 from api.problems import problem_response
 from api.tracing import http_span
 from tools.errors import Stopping
@@ -29,6 +21,9 @@ REQUEST_ID: Final = b"x-request-id"
 TRACE_PARENT: Final = b"traceparent"
 SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 SANE_PARENT: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER_METHOD: Final = "OTHER"
+NO_ROUTE: Final = "none"
 BOUND: Final = ("request_id", "user_id", "run_id")
 STOPPED: Final = Stopping("this server stops before it could answer: send it again")
 
@@ -42,7 +37,10 @@ class RequestLog:
         """Wrap `app`."""
         import structlog
 
+        from api import http_metrics
+
         self._app = app
+        self._counts = http_metrics
         self._context = structlog.contextvars
         self._has_log = structlog.is_configured
 
@@ -57,7 +55,7 @@ class RequestLog:
         self._context.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
         answer = _Answer(send, request_id.encode())
-        IN_PROGRESS.inc()
+        self._counts.IN_PROGRESS.inc()
         try:
             with http_span(scope) as span:
                 try:
@@ -73,7 +71,7 @@ class RequestLog:
             if not answer.complete:
                 raise
         finally:
-            IN_PROGRESS.dec()
+            self._counts.IN_PROGRESS.dec()
             self._tell(scope, answer, started)
             self._context.unbind_contextvars(*BOUND)
             self._context.bind_contextvars(**before)
@@ -81,7 +79,7 @@ class RequestLog:
     def _tell(self, scope: Scope, answer: "_Answer", started: float) -> None:
         ended = time.perf_counter()
         method, route = _method(scope), _route(scope)
-        series = series_of(method, route, status_class(answer.status))
+        series = self._counts.series_of(method, route, status_class(answer.status))
         series.requests.inc()
         series.seconds.observe((answer.begun or ended) - started)
         if not self._has_log():  # asked in the process of a command, whose output is its own
@@ -136,6 +134,11 @@ def request_id_of(headers: list[tuple[bytes, bytes]]) -> str:
 def _method(scope: Scope) -> str:
     method: str = scope["method"]
     return method if method in METHODS else OTHER_METHOD
+
+
+def status_class(status: int | None) -> str:
+    """Return `2xx` and the like, `aborted` where no answer was begun."""
+    return "aborted" if status is None else f"{status // 100}xx"
 
 
 def _route(scope: Scope) -> str:

@@ -77,6 +77,7 @@ async def _serve(settings: Settings, *, host: str, port: int, place: Place | Non
     async with contextlib.AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings))
         app = create_app(services)
+        stack.push_async_callback(app.state.mcp.aclose)
         stack.enter_context(
             metrics_exposed(
                 settings,

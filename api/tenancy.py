@@ -4,19 +4,20 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from api.settings import Settings
-from db.embedded import as_app
 from db.engine import CONNECT_TIMEOUT_SECONDS, database_url
 from db.tenancy import APP_ROLE, SYSTEM_ROLE
 from db.tenancy_checks import find_faults, find_system_fault, set_password
 from tools.errors import DatabaseUnavailable, SetupError
 from tools.logs import LazyLogger
+
+if TYPE_CHECKING:
+    from api.settings import Settings
 
 log = LazyLogger(__name__)
 
@@ -33,12 +34,14 @@ DATABASE_APP_URL: {reason}. DATABASE_URL answers, so it is the role or its passw
 or `goals migrate --set-app-password`, which gives {role} the password that DATABASE_APP_URL has"""
 
 
-def app_url_of(settings: Settings, url: str) -> str:
+def app_url_of(settings: "Settings", url: str) -> str:
     """Return the URL that requests connect to; `url` is the owner's, of the same database.
 
     Raises SetupError where one's own database has no such URL configured, or it is none.
     """
     if settings.database_url is None:
+        from db.embedded import as_app
+
         return as_app(url)
     if settings.database_app_url is None:
         example = make_url(url).set(drivername="postgresql", username=APP_ROLE)
@@ -116,7 +119,7 @@ def is_in_force(url: str, app_url: str) -> bool:
     return True
 
 
-def give_password(settings: Settings, url: str) -> None:
+def give_password(settings: "Settings", url: str) -> None:
     """Give the role of DATABASE_APP_URL the password that is in it, as the owner at `url`.
 
     Raises SetupError where the URL is not set, or has none of either.

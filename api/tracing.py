@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.tracing import current_tracer, trace_with
-from api.settings import APPLICATION, Settings
 from tools.errors import SetupError
 
 if TYPE_CHECKING:
@@ -14,11 +13,13 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from starlette.types import Scope
 
+    from api.settings import Settings
+
 _SPAN: Final = "span"
 
 
 @contextlib.contextmanager
-def traced(settings: Settings) -> Iterator[None]:
+def traced(settings: "Settings") -> Iterator[None]:
     """Send traces to OTEL_EXPORTER_OTLP_ENDPOINT while the block runs, if there is one.
 
     The sampler, headers and service name are OpenTelemetry's own variables. Raises SetupError
@@ -38,6 +39,8 @@ def traced(settings: Settings) -> Iterator[None]:
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: "
             "pip install 'ai-goals-tracker-agent[otel]'"
         ) from error
+
+    from api.settings import APPLICATION
 
     resource = Resource.create({SERVICE_NAME: APPLICATION}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)

@@ -1,43 +1,28 @@
 """`goals validate`: ask for a verdict on a file, in this process or of a running service."""
 
 import asyncio
+import base64
 import json
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 import typer
 
 from api.sarif import MEDIA_TYPE
+from api.service_client import Service, open_client
 from api.settings import Settings
+from tools.code_files import as_text
 from tools.errors import GoalsError, InputError
-from tools.texts import MAX_CODE, is_storable
-
-if TYPE_CHECKING:
-    import httpx2
+from tools.texts import MAX_CODE
 
 Form = Literal["text", "json", "sarif"]
 Json = dict[str, Any]
 
 PASSED, NOT_PASSED = 0, 1
 ACCEPTED: Final = {"text": "application/json", "json": "application/json", "sarif": MEDIA_TYPE}
-CONNECT_SECONDS: Final = 5.0
-ANSWER_SECONDS: Final = 900.0
-"""Several calls of a local model, one after the other."""
 VERDICTS: Final = {True: "passed", False: "failed", None: "no verdict: too little could be checked"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """Who answers: the service at `url`, else this process; as `token`'s user, else as `user`."""
-
-    url: str | None
-    token: str | None
-    user: str
 
 
 def run_validate(
@@ -84,28 +69,25 @@ def _read(file: Path, language: str | None) -> Json:
     try:
         if file.stat().st_size > 4 * MAX_CODE:
             raise InputError(f"{file} is too large: at most {MAX_CODE:,} characters are taken")
-        code = file.read_bytes().decode()
+        content = file.read_bytes()
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file} is not text in UTF-8") from error
+    code = as_text(content)
     if len(code) > MAX_CODE:
         raise InputError(f"{file} is too large: at most {MAX_CODE:,} characters are taken")
     if not code:
         raise InputError(f"{file} is empty")
-    if not is_storable(code):
-        raise InputError(f"{file} is not text: it holds a NUL")
-    return {"file_path": file.as_posix(), "programming_language": label, "code": code}
+    known = {"file_path": file.as_posix(), "programming_language": label}
+    if code.encode() != content:
+        return {**known, "code_base64": base64.b64encode(content).decode()}
+    return {**known, "code": code}
 
 
 async def _ask(settings: Settings, service: Service, *, path: str, body: Json, accept: str) -> Json:
     """Return the service's answer. Raises GoalsError with what it refuses."""
     import httpx2
 
-    if service.url is not None:
-        opened = _open_remote(service)
-    else:
-        opened = _open_own(settings, service, facts=body["mode"] == "facts")
+    opened = open_client(settings, service, with_agent=body["mode"] != "facts")
     try:
         async with opened as client:
             headers = {"Accept": accept, "Idempotency-Key": str(uuid.uuid4())}
@@ -119,52 +101,6 @@ async def _ask(settings: Settings, service: Service, *, path: str, body: Json, a
     if not response.is_success or not isinstance(answer, dict) or not answer:
         raise _refusal(response.status_code, answer if isinstance(answer, dict) else {})
     return answer
-
-
-@asynccontextmanager
-async def _open_remote(service: Service) -> "AsyncIterator[httpx2.AsyncClient]":
-    import httpx2
-
-    if service.token is None:
-        raise InputError("--url needs a token: --token, or GOALS_TOKEN in the environment")
-    timeout = httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
-    headers = {"Authorization": f"Bearer {service.token}"}
-    async with httpx2.AsyncClient(
-        base_url=str(service.url), headers=headers, timeout=timeout
-    ) as client:
-        yield client
-
-
-@asynccontextmanager
-async def _open_own(
-    settings: Settings, service: Service, *, facts: bool
-) -> "AsyncIterator[httpx2.AsyncClient]":
-    """Yield a client of the application in this process; no model is opened for `facts`."""
-    import httpx2
-
-    from api.app import create_app
-    from api.auth import make_token
-    from api.bootstrap import open_services
-    from api.users_elsewhere import require_own_users
-    from tools.users import get_or_create_user
-
-    async with open_services(settings, with_agent=not facts) as services:
-        token = service.token
-        if token is None:
-            require_own_users(settings)
-            async with services.system.begin() as session:
-                user = await get_or_create_user(
-                    session, username=service.user, now=services.now(), source="cli"
-                )
-            token = make_token(services.signer, user_id=user.id, hours=1, now=services.now())
-        transport = httpx2.ASGITransport(app=create_app(services), raise_app_exceptions=False)
-        async with httpx2.AsyncClient(
-            transport=transport,
-            base_url="http://goals",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=None,
-        ) as client:
-            yield client
 
 
 def _refusal(status: int, problem: Json) -> GoalsError:

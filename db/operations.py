@@ -48,6 +48,13 @@ def request_hash(request: dict[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+_FIND_WITH_ACCOUNT: Final = make_statement("""
+select (select coalesce(metadata::jsonb, '{}') from users where id = :user_id),
+       (select jsonb_build_array(request_hash, result)
+        from operations where id = :operation_id and user_id = :user_id)
+""")
+
+
 class Operations:
     """One owner's finished operations."""
 
@@ -60,6 +67,17 @@ class Operations:
         values = {"operation_id": operation_id, "user_id": self._user_id}
         rows = await read(self._session, _FIND, values)
         return Finished(*rows[0]) if rows else None
+
+    async def find_with_account(
+        self, operation_id: str
+    ) -> tuple[Finished | None, dict[str, Any] | None]:
+        """Return the operation if it is finished, and its owner's metadata if there is an account.
+
+        Only where users are rows of this database.
+        """
+        values = {"operation_id": operation_id, "user_id": self._user_id}
+        [(account, finished)] = await read(self._session, _FIND_WITH_ACCOUNT, values)
+        return None if finished is None else Finished(*finished), account
 
     async def claim(self, operation_id: str, *, kind: str, request_hash: str, at: datetime) -> bool:
         """Begin the operation in this transaction; False where it was finished before.

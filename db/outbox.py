@@ -71,6 +71,11 @@ def wait_to_send(session: AsyncSession, sql: str, parameters: Sequence[Any]) -> 
     session.info.setdefault(WAITING, []).append((sql, parameters))
 
 
+def wait_first(session: Session, sql: str, parameters: Sequence[Any]) -> None:
+    """Let a statement leave before all that waits."""
+    session.info.setdefault(WAITING, []).insert(0, (sql, parameters))
+
+
 def take_waiting(session: AsyncSession | Session) -> list[Waiting]:
     """Return what waits, in its order, for the caller to send."""
     waiting: list[Waiting] = session.info.pop(WAITING, [])

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import BigInteger, Connection, LargeBinary, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base
-from db.reads import make_statement, read, write
+from db.reads import make_statement, read, write, write_alone
 
 # A row is written also where nothing is granted: what it returns is as of this very taking.
 _TAKE: Final = make_statement("""
@@ -103,14 +103,14 @@ class Window:
 
 
 async def take(
-    session: AsyncSession, key: bytes, *, amount: int, most: int, seconds: int
+    sessions: async_sessionmaker[AsyncSession], key: bytes, *, amount: int, most: int, seconds: int
 ) -> Window:
     """Take `amount` of the `most` that `key` may have in `seconds`, all of it or nothing.
 
     `granted` says which. It is a transaction of its own that does not wait for the disk.
     """
     values = {"key": key, "amount": amount, "most": most, "seconds": seconds}
-    rows = await write(session, _TAKE, values)
+    rows = await write_alone(sessions, _TAKE, values)
     return Window(*rows[0])
 
 

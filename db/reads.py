@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, SessionTransaction
 
 from db.outbox import RecordingSession, Waiting, send, take_waiting, wait_to_send
-from db.tenancy import SET_TENANT, tenant_of
+from db.tenancy import SET_TENANT, tenant_of, tenant_waits
 
 READS: Final = "reads"
 WRITES: Final = "writes"
@@ -83,6 +83,17 @@ async def read_alone(
     return await reads.read(statement, parameters, tenant=tenant)
 
 
+async def write_alone(
+    sessions: async_sessionmaker[AsyncSession], statement: Statement, values: Mapping[str, Any]
+) -> Rows:
+    """Return the rows of `statement`, which writes as nobody, without opening a session.
+
+    It is committed as `write` does it past a session. Raises as `read` does.
+    """
+    writes: Reads = sessions.kw["info"][WRITES]
+    return await writes.write(statement, [values[name] for name in statement.names])
+
+
 async def write(session: AsyncSession, statement: Statement, values: Mapping[str, Any]) -> Rows:
     """Return the rows of `statement`, which writes; `values` may have more than it names.
 
@@ -100,9 +111,11 @@ async def write(session: AsyncSession, statement: Statement, values: Mapping[str
 async def execute(session: AsyncSession, statement: Statement, values: Mapping[str, Any]) -> Rows:
     """Return the rows of `statement`, a part of the session's transaction, which may begin so.
 
-    What the session has not sent yet comes after it. Raises DBAPIError.
+    What the session has not sent yet comes after it. A transaction that it begins is begun, and is
+    its tenant's, in the same message. Raises DBAPIError.
     """
-    raw = await (await session.connection()).get_raw_connection()
+    with tenant_waits(session):
+        raw = await (await session.connection()).get_raw_connection()
     connection: Any = raw.driver_connection
     parameters = [values[name] for name in statement.names]
     return await _execute(connection, statement, parameters, before=take_waiting(session))

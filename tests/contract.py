@@ -120,12 +120,19 @@ class Exploration:
 
 
 def explore(
-    database_url: str, app_url: str, *, folder: Path, only: str = "", **phases: Any
+    database_url: str,
+    app_url: str,
+    *,
+    folder: Path,
+    only: str = "",
+    rounds: int = 1,
+    **phases: Any,
 ) -> Exploration:
     """Let schemathesis send what it makes of the OpenAPI document, as two users.
 
     `only` is one operation's id; without it, all but the one that ends the users. `phases` are as
-    in its configuration file. The users' tokens are left in `folder`.
+    in its configuration file; the stateful one, which ends where an answer is not what it was when
+    the same had been sent before, is begun `rounds` times. The users' tokens are left in `folder`.
     """
     identities = folder / "identities.json"
     hosted = HostedApp(database_url, app_url, identities)
@@ -145,8 +152,12 @@ def explore(
             whole.include(operation_id=only) if only else whole.exclude(operation_id=ENDS_A_USER)
         )
         found = Exploration()
-        for event in from_schema(schema).execute():
-            _take(event, found)
+        for number in range(rounds):
+            schema.config.seed = SEED + number
+            for phase in ("examples", "coverage", "fuzzing") if number else ():
+                schema.config.phases.get_by_name(name=phase).enabled = False
+            for event in from_schema(schema).execute():
+                _take(event, found)
     finally:
         shutdown_lifespans()
     found.wrong += [f"raised {error!r}" for error in hosted.raised]

@@ -7,6 +7,7 @@ be had a laptop skips and says so at the end of the run, and `CI=true` fails.
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -27,6 +28,8 @@ import pytest
 START_SECONDS: Final = 90.0
 PROBE: Final = "goals.probe"
 STOP_SECONDS: Final = 20.0
+PORTS: Final = range(20_000, 30_000)
+"""Below those that Linux gives to clients (32,768 and more)."""
 IMAGE: Final = "rabbitmq:4"
 ADVICE: Final = (
     "set AMQP_URL to a broker that answers, or install rabbitmq-server"
@@ -200,11 +203,14 @@ def _server_script() -> Path | None:
 
 
 def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Return ports that no client is ever given: a node can have its own again after a stop."""
+    found: list[int] = []
+    while len(found) < count:
+        port = secrets.choice(PORTS)
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
 
 
 def _environment(folder: Path, *, port: int, dist_port: int, epmd_port: int) -> dict[str, str]:

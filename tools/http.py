@@ -5,9 +5,10 @@ process: time-outs, limits and proxies are set here and nowhere else.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import httpx2
+if TYPE_CHECKING:
+    import httpx2
 
 CONNECT_SECONDS: Final = 5.0
 POOL_SECONDS: Final = 5.0
@@ -23,8 +24,8 @@ MAX_RETRIES: Final = 2
 class HttpClients:
     """A sync and an async client; `openai` accepts both by name."""
 
-    sync: httpx2.Client
-    asynchronous: httpx2.AsyncClient
+    sync: "httpx2.Client"
+    asynchronous: "httpx2.AsyncClient"
 
     async def aclose(self) -> None:
         """Close both clients."""
@@ -34,6 +35,8 @@ class HttpClients:
 
 def make_http_clients(*, timeout: float) -> HttpClients:
     """Return clients that give up on a silent server after `timeout` seconds."""
+    import httpx2
+
     limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=100)
     times = httpx2.Timeout(timeout, connect=CONNECT_SECONDS, pool=POOL_SECONDS)
     return HttpClients(

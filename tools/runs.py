@@ -116,21 +116,23 @@ async def begin_talk(
     must_exist: bool = False,
     history: Sequence[Said] = (),
     opening: Opening | None = None,
+    again: bool = False,
 ) -> Begun:
     """Begin a run with what the user says in a thread; a new thread begins with `history`.
 
     With an `opening` its first event is stored, its share of the budget reserved and its talk read
     in the same statement.
 
-    `run_id` makes the call repeatable: the same again gives the run that there is. Raises NotFound
-    for a thread that `must_exist` and does not, RunActive where another run is under way in it,
-    Conflict where the run was begun with another message.
+    `run_id` makes the call repeatable: the same again gives the run that there is. Few are, so it
+    is looked for only where the run cannot begin. Raises IntegrityError where the same was begun
+    before, or at this very moment: try it `again` in another transaction. Raises NotFound for a
+    thread that `must_exist` and does not, RunActive where another run is under way in it, Conflict
+    where the run was begun with another message.
     """
     request = {"message": message, "language": language}
     elsewhere = tools.directory.is_elsewhere
     account = await preferences_of(tools) if elsewhere else None
-    known = await _known(tools, run_id, request)
-    if known is not None:
+    if again and (known := await _known(tools, run_id, request)) is not None:
         return known
     thread_id, message_id = thread_id or new_id("thr"), new_id("msg")
     first_line = message.strip().splitlines()[0] if message.strip() else ""
@@ -161,8 +163,12 @@ async def begin_talk(
             has_account=not elsewhere,
         )
     except NoThread as error:
+        if (known := await _known(tools, run_id, request)) is not None:
+            return known
         raise NotFound("there is no such thread") from error
     if begun is None:
+        if (known := await _known(tools, run_id, request)) is not None:
+            return known
         raise RunActive(UNDER_WAY)
     if opened is None:
         return Begun(begun.run, is_new=True)

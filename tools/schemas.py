@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from db.enums import CourseStatus, GoalPriority, GoalStatus, TaskStatus, TaskType
+from tools.code_files import CodeFile
 from tools.texts import (
-    Code,
     Criteria,
     Description,
     FilePath,
@@ -260,8 +260,8 @@ class NextTaskOut(_Out):
     waiting: int
 
 
-class SnapshotIn(_In):
-    """Code as it is now, kept to the letter."""
+class SnapshotIn(CodeFile):
+    """Code as it is now, kept to the letter, or to the byte."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -280,7 +280,6 @@ class SnapshotIn(_In):
     task_id: Id | None = None
     file_path: FilePath
     language: Language
-    code: Code
 
 
 class SnapshotSummary(_Out):
@@ -300,9 +299,10 @@ class SnapshotSummary(_Out):
 
 
 class SnapshotOut(SnapshotSummary):
-    """A code snapshot."""
+    """A code snapshot; `code_base64` is null where `code_content` is all of the file."""
 
     code_content: str
+    code_base64: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from db.events import CodeSubmitted, DomainEvent, TaskUpdated, UserUpdated
 from db.models import CodeSnapshot
 from db.snapshots import LatestVerdict, SnapshotFilter, Snapshots
 from db.tasks import Tasks
+from tools.code_files import KEPT_BYTES, content_of, kept_bytes
 from tools.context import ToolContext
 from tools.cursors import cut_page, decode_cursor
 from tools.errors import NotFound
@@ -31,14 +32,15 @@ async def record_snapshot(
 ) -> SnapshotOut:
     """Keep code to the letter, with the verdict on it if there is one, and record CODE_SUBMITTED.
 
-    Both are found by their texts from now on. The metadata get `lines_of_code` and the code's
-    `sha256`. Raises NotFound where the task is not the learner's own, LimitReached.
+    Both are found by their texts from now on. The metadata get `lines_of_code` and the
+    `sha256` of what was sent. Raises NotFound where the task is not the learner's, LimitReached.
     """
     await require_room(tools, "code_snapshots")
     task = None
     if snapshot.task_id is not None:
         task = await get_task_text(tools, snapshot.task_id)
-    sha256 = hashlib.sha256(snapshot.code.encode()).hexdigest()
+    content = content_of(snapshot.code, snapshot.code_base64)
+    sha256 = hashlib.sha256(content).hexdigest()
     lines = len(snapshot.code.splitlines())
     row = CodeSnapshot(
         id=new_id("cs"),
@@ -54,6 +56,7 @@ async def record_snapshot(
             **(verdict.meta if verdict else {}),
             "lines_of_code": lines,
             "sha256": sha256,
+            **kept_bytes(snapshot.code, snapshot.code_base64),
         },
         storage_path=None,
         created_at=tools.now,
@@ -160,10 +163,14 @@ def _summary(row: CodeSnapshot) -> SnapshotSummary:
         validation_score=row.validation_score,
         validation_feedback=row.validation_feedback,
         issues_found=row.issues_found or [],
-        metadata=row.meta or {},
+        metadata={name: value for name, value in (row.meta or {}).items() if name != KEPT_BYTES},
         created_at=row.created_at,
     )
 
 
 def _out(row: CodeSnapshot) -> SnapshotOut:
-    return SnapshotOut(**_summary(row).model_dump(), code_content=row.code_content)
+    return SnapshotOut(
+        **_summary(row).model_dump(),
+        code_content=row.code_content,
+        code_base64=(row.meta or {}).get(KEPT_BYTES),
+    )

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from db.usage import ModelDay, Usage, utc_day
 from tools.context import ToolContext
 from tools.errors import BudgetExceeded
-from tools.metrics import count_refusal
 
 TOKENS_OF_A_PRICE: Final = 1_000_000
 
@@ -190,6 +189,8 @@ async def read_usage(tools: ToolContext, budget: Budget, *, days: int) -> UsageO
 
 def budget_exceeded(now: datetime) -> BudgetExceeded:
     """Return the error for a day that has nothing left, and count it."""
+    from tools.metrics import count_refusal
+
     count_refusal("day")
     wait = _next_day(now) - now
     return BudgetExceeded(

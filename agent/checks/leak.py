@@ -1,6 +1,6 @@
 """Keep the solution out of a tutor's words: find the code of it, and take it out.
 
-Only what is marked as code counts; what plain words say is not judged.
+What is marked as code counts, and what is code for sure without a mark; plain words do not.
 """
 
 import re
@@ -14,6 +14,8 @@ from agent.words import Language
 
 MAX_FEEDBACK: Final = 8_000
 ROUNDS: Final = 3
+ENTRY: Final = frozenset({"main"})
+"""What programs of any problem define."""
 OMITTED: Final = {"es": "[código omitido]", "en": "[code left out]"}
 
 _WITHIN: Final = r"(?:(?!\.\s)[^\n])"
@@ -54,24 +56,37 @@ def find_leak(feedback: str, *, code: str) -> str | None:
     return leaks[0].code.strip() if leaks else None
 
 
-def without_leak(feedback: str, *, code: str, language: Language) -> tuple[str, bool]:
+def without_leak(
+    feedback: str, *, code: str, language: Language, is_analogue: bool = False
+) -> tuple[str, bool]:
     """Return `feedback` with a short phrase for each piece of the solution; whether there was one.
 
-    `language` is that of the words. What is longer than 8,000 characters is cut.
+    `language` is that of the words. What is longer than 8,000 characters is cut. Of an analogue,
+    the solution of another problem, only code that defines a function of the learner's is taken.
     """
     own, kept = OwnCode(code), feedback[:MAX_FEEDBACK]
     for replaced in range(ROUNDS):
-        leaks = _leaks(kept, own)
+        leaks = _retold(kept, own) if is_analogue else _leaks(kept, own)
         if not leaks:
             return kept, replaced > 0
         for span in reversed(leaks):
             kept = kept[: span.start] + OMITTED[language] + kept[span.end :]
-    return (OMITTED[language], True) if _leaks(kept, own) else (kept, True)
+    left = _retold(kept, own) if is_analogue else _leaks(kept, own)
+    return (OMITTED[language], True) if left else (kept, True)
 
 
 def _leaks(feedback: str, own: OwnCode) -> list[Span]:
     spans = find_spans(feedback)
     return [span for index, span in enumerate(spans) if _is_leak(feedback, spans, index, own)]
+
+
+def _retold(feedback: str, own: OwnCode) -> list[Span]:
+    """Return the code that defines what the learner's own code defines, and is not theirs."""
+    return [
+        span
+        for span in find_spans(feedback)
+        if OwnCode(span.code).functions & own.functions - ENTRY and not own.has(span.code)
+    ]
 
 
 def _is_leak(feedback: str, spans: Sequence[Span], index: int, own: OwnCode) -> bool:

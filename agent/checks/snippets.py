@@ -47,6 +47,7 @@ _STATEMENTS: Final = tuple(
         r"^\}?\s*(?:else\s+)?(?:if|for|while|switch|foreach|until|unless)\s*\(\s*[^\s.…)]",
         r"^(?:if|while|until)\s+\[",
         r"^(?:return|throw)\s+[^\s.…]",
+        r"\)\s*\{\s*return\s+[^\s.…]",
         r"^[$@*&]?\w[\w.\[\]>$-]*\s*(?:[-+*/%&|^]|\*\*|//|<<|>>|:)?=(?![=>])\s*[^\s.…]",
         r"^(?:\+\+|--)\w|[\w\])](?:\+\+|--)$",
         r"\w\s*\)?\s*=>\s*[^\s.…]",

@@ -1,7 +1,7 @@
-"""Where the words of a tutor, in Markdown, hold code: fenced, inline or indented."""
+"""Where the words of a tutor, in Markdown, hold code: fenced, inline, indented or bare."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,17 @@ _HEADER: Final = re.compile(
 )
 
 
+# Code that nobody has marked: a function with its body in one line, what returns a call's value, a
+# line that returns a value.
+_BARE: Final = re.compile(
+    r"\b(?:def\s+\w+\s*\([^()\n]*\)[^:\n]*:[ \t]*(?!\.\.\.)[^\s#][^\n]*"
+    r"|function\s+\w*\s*\([^()\n]*\)\s*\{[ \t]*[^\s}][^\n]*"
+    r"|return[ \t]+\w[\w.]*\([^()\n]*\))"
+    r"|^[ \t]*return[ \t]+(?=[\w.]*[(\[]|\S+[ \t]+[-+*/%<>=&|]+[ \t])[^\n]+",
+    re.M,
+)
+
+
 @dataclass(frozen=True)
 class Span:
     """A piece of code in a text: where it begins and ends with its marks, and the code itself."""
@@ -37,13 +48,19 @@ class Span:
 def find_spans(text: str) -> tuple[Span, ...]:
     """Return the pieces of code in reading order; a fence that is never closed goes to the end."""
     fenced = list(_marked(text))
+    plain = _blanked(text, fenced)
+    indented = list(_indented(plain))
+    bare = _bare(_blanked(plain, indented))
+    return tuple(sorted([*fenced, *indented, *bare], key=lambda span: span.start))
+
+
+def _blanked(text: str, spans: Iterable[Span]) -> str:
     rest = list(text)
-    for span in fenced:
+    for span in spans:
         rest[span.start : span.end] = [
             character if character == "\n" else " " for character in rest[span.start : span.end]
         ]
-    plain = "".join(rest)
-    return tuple(sorted([*fenced, *_indented(plain)], key=lambda span: span.start))
+    return "".join(rest)
 
 
 def _marked(text: str) -> Iterator[Span]:
@@ -63,4 +80,11 @@ def _indented(plain: str) -> Iterator[Span]:
         header = _HEADER.search(plain, 0, match.start())
         start = header.start() if header else match.start()
         code = plain[start : match.end()].rstrip()
+        yield Span(start, start + len(code), code)
+
+
+def _bare(plain: str) -> Iterator[Span]:
+    for match in _BARE.finditer(plain):
+        code = match[0].strip()
+        start = match.start() + match[0].index(code)
         yield Span(start, start + len(code), code)

@@ -104,10 +104,12 @@ def decide(
     criteria: int,
     code: str,
     confirmed: frozenset[Finding] = frozenset(),
+    gives_orders: bool = False,
 ) -> Decision:
     """Return the verdict on `code`, given what was found out and what the model said.
 
-    `confirmed` are those of `to_verify` that a second look confirmed.
+    `confirmed` are those of `to_verify` that a second look confirmed. Code that `gives_orders` to
+    whoever judges it does not pass on the word of a model that has read them.
     """
     anchored = _anchored(review, code)
     unconfirmed = frozenset(to_verify(review, evidence, code=code)) - confirmed
@@ -118,7 +120,13 @@ def decide(
         if finding not in unconfirmed and not (refuted and finding.kind == "essential")
     )
     essential = sum(finding.kind == "essential" for finding in shown)
-    judged = _judged(review, evidence, criteria, has_essential=essential > 0)
+    judged = _judged(
+        review,
+        evidence,
+        criteria,
+        has_essential=essential > 0,
+        is_led=gives_orders and not evidence.decides,
+    )
 
     return Decision(
         passed=_passed(judged, evidence, essential),
@@ -164,9 +172,17 @@ def _anchored(review: Review, code: str) -> tuple[Finding, ...]:
 
 
 def _judged(
-    review: Review, evidence: Evidence, criteria: int, *, has_essential: bool
+    review: Review,
+    evidence: Evidence,
+    criteria: int,
+    *,
+    has_essential: bool,
+    is_led: bool,
 ) -> tuple[JudgedCriterion, ...]:
     by_number = {verdict.number: verdict for verdict in review.criteria}
+    unbacked: set[CriterionState] = {"met"} if is_led else set()
+    if not (evidence.runs_failed or has_essential):
+        unbacked |= {"partly", "not_met"}
     judged: list[JudgedCriterion] = []
     for position in range(criteria):
         verdict = by_number[position + 1]
@@ -176,7 +192,7 @@ def _judged(
             state, basis = "cannot_judge", "syntax"
         elif state in {"partly", "not_met"} and evidence.all_runs_pass:
             state, basis = "cannot_judge", "refuted"
-        elif state in {"partly", "not_met"} and not (evidence.runs_failed or has_essential):
+        elif state in unbacked:
             state, basis = "cannot_judge", "unverified"
         judged.append(JudgedCriterion(position, state, verdict.why, basis))
     return tuple(judged)

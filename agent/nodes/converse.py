@@ -13,6 +13,7 @@ from agent.chat_tools import CALLS_AT_ONCE, call_tool, tool_definitions
 from agent.context import HISTORY_MESSAGES, LATEST_GOALS, AgentContext
 from agent.disarm import disarm
 from agent.job import added
+from agent.links import unlink
 from agent.prompts import load_prompt
 from agent.sources import dashed, new_fence
 from agent.state import AgentState, Json
@@ -123,8 +124,11 @@ def after_tools(state: AgentState) -> str:
 
 
 def service_message(text: str) -> tuple[Json, list[TextStarted | TextDelta | TextEnded]]:
-    """Return a message that the service itself says, for the state and for the stream."""
-    message_id = new_id("msg")
+    """Return a message that the service itself says, for the state and for the stream.
+
+    It has titles in it, which are anybody's words.
+    """
+    message_id, text = new_id("msg"), unlink(text)
     events: list[TextStarted | TextDelta | TextEnded] = [
         TextStarted(message_id=message_id),
         TextDelta(message_id=message_id, text=text),
@@ -148,20 +152,26 @@ def _as_message(message_id: str, spoken: Spoken) -> Json:
 
 
 def _prompt(state: AgentState) -> list[Json]:
-    """Return OpenAI's messages: our instructions, the thread, and this run so far."""
+    """Return OpenAI's messages: our instructions, the thread, and this run so far.
+
+    What comes first is the same in every call, so that a server that keeps what it has read need
+    not read our instructions and the tools again: names of this run and rows come after them.
+    """
     goals = dashed(
         disarm(f"{goal['id']} ({goal['status']}): {goal['title']}")
         for goal in state["subject"]["goals"]
     )
     prompt = load_prompt("converse", state["language"])
-    system = prompt.system.substitute(fence=new_fence(), goals=goals)
+    asked = prompt.user.substitute(
+        fence=new_fence(), goals=goals, message=disarm(state["request"]["message"])
+    )
     return [
-        {"role": "system", "content": system},
+        {"role": "system", "content": prompt.system.substitute()},
         *(
             {"role": _role(said), "content": disarm(said["content"])}
             for said in _recent(state["subject"]["history"])
         ),
-        {"role": "user", "content": disarm(state["request"]["message"])},
+        {"role": "user", "content": asked},
         *(_as_openai(said) for said in state["messages"]),
     ]
 

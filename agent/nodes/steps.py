@@ -20,14 +20,13 @@ from agent.words import Language, language_of
 from db.base import utc_now
 from db.operations import Finished, Operations, request_hash
 from db.retrieval import Scope
-from db.talks import Talk
 from tools.context import ToolContext
-from tools.errors import Conflict, NotFound
+from tools.errors import Conflict
 from tools.runs import Start
 from tools.schemas import chosen_language
 from tools.search import MAX_QUERY_CHARACTERS, Hit, search_everything
 from tools.usage import budget_exceeded
-from tools.users import preferred_language
+from tools.users import no_such_user, preferences_of
 
 JOBS: Final[Mapping[JobName, Job]] = {
     job.name: job for job in (SUGGEST_GOALS, BREAK_DOWN_GOAL, VALIDATE_CODE, CHANGE_STATUS)
@@ -72,15 +71,20 @@ async def _read(state: AgentState, context: AgentContext) -> Loaded | Finished:
     """Read in one transaction, and reserve the run's share of the budget in it."""
     await meet_course(context, state["request"])
     async with context.open_tools() as tools:
-        talk = await converse.load(tools, state) if state["job"] == "converse" else None
-        done = await _done(tools, state) if talk is None else talk.finished
+        if state["job"] == "converse":
+            talk = await converse.load(tools, state)
+            done, account = talk.finished, talk.account
+        else:
+            talk = None
+            done, account = await _done_and_account(tools, state)
         if done is not None and _result_of(done, state) is not None:
             return done
-        if talk is None:
-            chosen = await preferred_language(tools)
-            subject = await JOBS[state["job"]].load(tools, state["request"])
-        else:
-            chosen, subject = _language_of_account(talk), converse.as_subject(talk)
+        chosen = _language_of(account)
+        subject = (
+            await JOBS[state["job"]].load(tools, state["request"])
+            if talk is None
+            else converse.as_subject(talk)
+        )
         await context.reserve(tools, state)
     return chosen, subject
 
@@ -90,7 +94,7 @@ def _take(start: Start, state: AgentState) -> Loaded | Finished:
     talk = start.talk
     if talk.finished is not None and _result_of(talk.finished, state) is not None:
         return talk.finished
-    chosen = _language_of_account(talk)
+    chosen = _language_of(talk.account)
     if not start.reserved:
         raise budget_exceeded(utc_now())
     return chosen, converse.as_subject(talk)
@@ -208,10 +212,21 @@ def _language_of_talk(state: AgentState, preferred: str | None) -> Language:
     return language_of(state["request"]["message"])
 
 
-def _language_of_account(talk: Talk) -> Language | None:
-    if talk.account is None:
-        raise NotFound("there is no such user")
-    return chosen_language(talk.account)
+def _language_of(account: Json | None) -> Language | None:
+    if account is None:
+        raise no_such_user()
+    return chosen_language(account)
+
+
+async def _done_and_account(
+    tools: ToolContext, state: AgentState
+) -> tuple[Finished | None, Json | None]:
+    """Return what was done before, and the account's metadata: one statement, if both are here."""
+    operation_id = state["operation_id"]
+    operations = Operations(tools.session, tools.user_id)
+    if not tools.directory.is_elsewhere:
+        return await operations.find_with_account(operation_id)
+    return await operations.find(operation_id), await preferences_of(tools)
 
 
 async def _done(tools: ToolContext, state: AgentState) -> Finished | None:

@@ -3,13 +3,14 @@
 Without a task the same way gives feedback: findings, and neither verdict nor score.
 """
 
+from dataclasses import replace
 from typing import Any, Final
 
 from agent.checks.leak import without_leak
-from agent.checks.verdict import decide, missing_verdicts, to_verify, weigh
+from agent.checks.verdict import Decision, decide, missing_verdicts, to_verify, weigh
 from agent.context import AgentContext
 from agent.drafts import make_draft
-from agent.evidence import for_prompt, summary, verdict_in_words
+from agent.evidence import for_prompt, gives_orders, summary, verdict_in_words
 from agent.job import SOBER, Job, ProvenanceFields, added, as_meta, ask_for, complain, provenance
 from agent.outputs import Review
 from agent.proposals import MODEL_CALLS, propose_examples, statement_hash
@@ -154,8 +155,16 @@ async def check(state: AgentState, context: AgentContext) -> AgentState:
         programming_language=state["request"]["programming_language"],
     )
     context.meter.add(usage, calls=1 if doubtful else 0)
-    decision = decide(review, evidence, criteria=len(criteria), code=code, confirmed=confirmed)
+    decision = decide(
+        review,
+        evidence,
+        criteria=len(criteria),
+        code=code,
+        confirmed=confirmed,
+        gives_orders=gives_orders(facts),
+    )
     feedback, next_step = _without_solution(review, state)
+    decision = _told_without_solution(decision, state)
     draft = make_draft(state, decision, feedback=feedback, next_step=next_step)
     return AgentState(
         complaint=None,
@@ -165,16 +174,31 @@ async def check(state: AgentState, context: AgentContext) -> AgentState:
 
 
 def _without_solution(review: Review, state: AgentState) -> tuple[str, str]:
-    """Return the review's words without code that solves the task.
+    """Return the review's feedback and next step without code that solves the task.
 
-    A worked analogue is code of another problem: there only the learner's next step is looked at.
+    A worked analogue is code of another problem: there only what bears a name of the learner's own
+    function is taken out.
     """
+    is_analogue = state["request"].get("hint") == ANALOGUE
+    return (
+        _cut(review.feedback, state, is_analogue=is_analogue),
+        _cut(review.next_step, state),
+    )
+
+
+def _told_without_solution(decision: Decision, state: AgentState) -> Decision:
+    """Return the decision with remarks that do not hold the solution either."""
+    findings = tuple(
+        replace(one, problem=_cut(one.problem, state), trigger=_cut(one.trigger, state))
+        for one in decision.findings
+    )
+    criteria = tuple(replace(one, why=_cut(one.why, state)) for one in decision.criteria)
+    return replace(decision, findings=findings, criteria=criteria)
+
+
+def _cut(words: str, state: AgentState, *, is_analogue: bool = False) -> str:
     code, language = state["subject"]["facts"]["prompt_code"], state["language"]
-    next_step, _ = without_leak(review.next_step, code=code, language=language)
-    if state["request"].get("hint") == ANALOGUE:
-        return review.feedback, next_step
-    feedback, _ = without_leak(review.feedback, code=code, language=language)
-    return feedback, next_step
+    return without_leak(words, code=code, language=language, is_analogue=is_analogue)[0]
 
 
 async def persist(tools: ToolContext, state: AgentState, context: AgentContext) -> Json:
@@ -189,6 +213,7 @@ async def persist(tools: ToolContext, state: AgentState, context: AgentContext) 
             file_path=request["file_path"],
             language=request["programming_language"],
             code=request["code"],
+            code_base64=request.get("code_base64"),
         ),
         verdict=Verdict(
             passed=draft["passed"],

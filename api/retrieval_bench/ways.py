@@ -1,4 +1,4 @@
-"""The ways to search: ours through the product's engine and session, and what it is held against.
+"""The ways to search: ours as a request does, and what it is held against.
 
 Every way is asked for the ten nearest rows of one owner and answers with their numbers.
 """
@@ -15,8 +15,10 @@ from pgvector.psycopg import register_vector_async
 from api.retrieval_bench.load import MODEL, row_number, user_id
 from api.retrieval_bench.owners import Corpus, Query
 from api.retrieval_bench.plan import LIMIT, TASKS
+from db.embedded import as_app
 from db.engine import UTC_OPTIONS, Sessions, conninfo, make_engine, make_sessions
 from db.retrieval import Retrieval, Scope
+from db.tenancy import bind_tenant
 
 _DEFAULT_HNSW: Final = """
 select entity_id from embeddings where user_id = %s order by embedding <=> %s limit 10
@@ -48,6 +50,7 @@ class Ours:
         """Search by meaning alone."""
         types = (query.entity_type,) if self.typed else ()
         async with self._sessions() as session:
+            bind_tenant(session, user_id(query.owner))
             found = await Retrieval(session, user_id(query.owner)).nearest(
                 query.vector, model=MODEL, entity_types=types, limit=LIMIT
             )
@@ -65,6 +68,7 @@ class Fused:
     async def search(self, query: Query) -> Sequence[int]:
         """Search by meaning and by words."""
         async with self._sessions() as session:
+            bind_tenant(session, user_id(query.owner))
             found = await Retrieval(session, user_id(query.owner)).search(
                 query.text,
                 query.vector,
@@ -122,10 +126,12 @@ async def open_ways(url: str, corpus: Corpus) -> AsyncIterator[dict[str, Way]]:
     """Yield every way by the name that its figures go by."""
     from api.retrieval_bench.stores import open_stores
 
-    engine = make_engine(url, pool_size=max(TASKS))
+    engine = make_engine(as_app(url), pool_size=max(TASKS))
+    owners = make_engine(url, pool_size=max(TASKS))
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
-        sessions = make_sessions(engine)
+        stack.push_async_callback(owners.dispose)
+        sessions, unbound = make_sessions(engine), make_sessions(owners)
         idle = []
         for _ in range(max(TASKS)):
             connection = await psycopg.AsyncConnection.connect(
@@ -140,7 +146,9 @@ async def open_ways(url: str, corpus: Corpus) -> AsyncIterator[dict[str, Way]]:
             "numpy": NumpyScan(corpus),
             "ours": Ours(sessions, typed=False),
             "ours_typed": Ours(sessions, typed=True),
+            "ours_unbound": Ours(unbound, typed=False),
             "fused": Fused(sessions),
+            "fused_unbound": Fused(unbound),
             "exact": Statement(idle, _EXACT),
             "hnsw": Statement(idle, _DEFAULT_HNSW),
             **stores,

@@ -4,6 +4,7 @@ No database connection is held while the model talks: the graph opens its own sh
 """
 
 import json
+import uuid
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -16,12 +17,13 @@ from api.agent_schemas import (
     BreakdownOut,
     CodeIn,
     ReviewOut,
+    StatusIn,
     SuggestIn,
     SuggestOut,
     ValidateOut,
     as_request,
 )
-from api.deps import EntityId, ModelUser, find_services, make_router
+from api.deps import CurrentUser, EntityId, ModelUser, find_services, make_router
 from api.idempotency import HEADER, IN_PROGRESS, MISMATCH, REPLAYED, REPLAYED_HEADER, SYNTAX
 from api.problems import problems
 from api.run_schemas import ProposalOut
@@ -156,6 +158,18 @@ async def review_code(
     """Get feedback on code that belongs to no task: findings with exact lines, no verdict."""
     answer = await _judge(request, user_id, body=body, task_id=None, key=key)
     return _answer_in_kind(request, ReviewOut, answer, body)
+
+
+@router.post("/proposals", response_model=ProposalOut, responses=problems(404, 409, 413))
+async def propose_status(
+    body: StatusIn, user_id: CurrentUser, request: Request, key: Key = None
+) -> Response:
+    """Propose a change of status, by no model: decide with `POST /v1/interrupts/{id}`."""
+    asked = as_request(body, review=True)
+    answer = await _run(
+        request, user_id, job="change_status", asked=asked, key=key or uuid.uuid4().hex
+    )
+    return _stored_or_proposed(ProposalOut, answer)
 
 
 async def _run(

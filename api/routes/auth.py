@@ -80,7 +80,7 @@ async def count_address(request: Request) -> None:
     """Count a request by the address that it comes from. Raises RateLimited."""
     address = request.client.host if request.client else ""
     rates = find_services(request).rates
-    await count_request(request, rates, name="sign-in", who=f"address {network_of(address)}")
+    await count_request(request, rates, "sign-in", who=f"address {network_of(address)}")
 
 
 @router.post(
@@ -113,7 +113,7 @@ async def create_token(request: Request) -> Response:
     services = find_services(request)
     form = await _read_form(request)
     name, password = form["username"], form["password"]
-    await count_request(request, services.rates, name="sign-in", who=f"name {canonical(name)}")
+    await count_request(request, services.rates, "sign-in", who=f"name {canonical(name)}")
     user_id = await sign_in(
         services.system,
         name=name,

@@ -1,9 +1,8 @@
-"""The chat endpoint, as existing chat clients speak: AG-UI 1.0 and OpenAI's chat completions."""
+"""The chat endpoint as clients of OpenAI's chat completions speak."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from ag_ui.core import RunAgentInput
 from fastapi import Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
@@ -13,9 +12,7 @@ from api.deps import CurrentUser, ModelUser, make_router
 from api.problems import problems
 from api.routes.agent import Key
 from api.routes.runs import CODES, find_hub, wait_for_end
-from api.run_schemas import MAX_MESSAGE, DecisionsIn
-from api.runs.hub import RunHub
-from api.wires.agui import AguiEncoder
+from api.run_schemas import DecisionsIn
 from api.wires.openai import (
     ChunkEncoder,
     CompletionIn,
@@ -27,7 +24,10 @@ from api.wires.openai import (
 from api.wires.openai_route import OpenAIRoute
 from api.wires.sse import STOPPED, stream
 from tools.errors import InputError, RunActive
-from tools.runs import Begun, Said, find_repeated, find_thread, own_run_id, own_thread_id
+from tools.runs import Begun, find_repeated, find_thread, own_run_id, own_thread_id
+
+if TYPE_CHECKING:
+    from api.runs.hub import RunHub
 
 REPEATED_WITHIN: Final = timedelta(minutes=15)
 MADE_AT: Final = 1_767_225_600
@@ -46,55 +46,16 @@ COMPLETIONS: Final[dict[int | str, dict[str, Any]]] = {
         },
     },
 }
-TALK: Final = {
-    "threadId": "my-thread",
-    "runId": "my-run-1",
-    "state": {},
-    "messages": [{"id": "m1", "role": "user", "content": "Quiero aprender async en Python"}],
-    "tools": [],
-    "context": [],
-    "forwardedProps": {},
-}
-_EXAMPLE: Final = {"requestBody": {"content": {"application/json": {"example": TALK}}}}
-
-router = make_router("/v1", tag="chat")
-openai_router = make_router("/v1", tag="chat", route_class=OpenAIRoute)
+router = make_router("/v1", tag="chat", route_class=OpenAIRoute)
 
 
-@router.post("/agui", response_class=Response, responses=STREAMS, openapi_extra=_EXAMPLE)
-async def run_agui(body: RunAgentInput, user_id: ModelUser, request: Request) -> Response:
-    """Speak AG-UI 1.0: the last user message, or the answer to an interrupt.
-
-    The same `runId` again listens to the same run. The plan is in the state, under `plan`.
-    """
-    hub = find_hub(request)
-    thread_id = _thread_id(user_id, body.thread_id)
-    run_id = own_run_id(user_id, f"{thread_id}\0{body.run_id}")
-    if body.resume:
-        begun = await _resume(hub, user_id, body, run_id=run_id)
-    else:
-        message, history = _last_message(body)
-        begun = await hub.talk(
-            user_id,
-            message=message,
-            run_id=run_id,
-            thread_id=thread_id,
-            must_exist=_is_ours(body.thread_id),
-            history=history,
-            durable=False,
-        )
-    encoder = AguiEncoder(thread_id=body.thread_id, run_id=body.run_id)
-    events = hub.follow(user_id, begun.run.id)
-    return stream(events, encoder, headers=_ids(begun), on_stop=STOPPED)
-
-
-@openai_router.get("/models")
+@router.get("/models")
 async def list_models(user_id: CurrentUser) -> dict[str, Any]:
     """List the one model that there is, as OpenAI's clients expect."""
     return models_list(MADE_AT)
 
 
-@openai_router.post("/chat/completions", response_class=Response, responses=COMPLETIONS)
+@router.post("/chat/completions", response_class=Response, responses=COMPLETIONS)
 async def complete_chat(
     body: CompletionIn,
     user_id: ModelUser,
@@ -116,14 +77,14 @@ async def complete_chat(
     if body.stream:
         encoder = ChunkEncoder(body, run_id=run.id, created=created)
         events = hub.follow(user_id, run.id)
-        return stream(events, encoder, headers=_ids(begun), on_stop=STOPPED)
+        return stream(events, encoder, headers=ids_of(begun), on_stop=STOPPED)
     end = await wait_for_end(hub, user_id, run.id)
     answer = as_completion(body, end, run_id=run.id, created=created)
-    return JSONResponse(answer, headers=_ids(begun))
+    return JSONResponse(answer, headers=ids_of(begun))
 
 
 async def _begin(
-    hub: RunHub, user_id: str, asked: CompletionIn, turn: Turn, *, key: str | None, is_retry: bool
+    hub: "RunHub", user_id: str, asked: CompletionIn, turn: Turn, *, key: str | None, is_retry: bool
 ) -> Begun:
     run_id = None if key is None else own_run_id(user_id, key)
     if turn.answers is not None:
@@ -150,7 +111,7 @@ async def _begin(
     thread_id: str | None
     must_exist = False
     if isinstance(named, str) and named:
-        thread_id, must_exist = _thread_id(user_id, named), _is_ours(named)
+        thread_id, must_exist = our_thread_id(user_id, named), is_ours(named)
     elif turn.history:
         async with hub.services.open_tools(user_id) as tools:
             thread_id = await find_thread(tools, turn.history)
@@ -175,77 +136,35 @@ async def _begin(
         )
 
 
-async def _resume(hub: RunHub, user_id: str, body: RunAgentInput, *, run_id: str) -> Begun:
-    entries = body.resume or []
-    if len(entries) != 1:
-        raise InputError("resume names one interrupt at a time")
-    entry = entries[0]
-    if entry.status == "cancelled":
-        return await hub.decide(user_id, entry.interrupt_id[:36], {}, rest="reject", run_id=run_id)
-    decisions = _decisions(entry.payload)
-    return await hub.decide(
-        user_id,
-        entry.interrupt_id[:36],
-        decisions.by_key(),
-        rest=decisions.rest,
-        run_id=run_id,
-    )
-
-
 async def _decide(
-    hub: RunHub, user_id: str, interrupt_id: str, answer: str, *, run_id: str | None
+    hub: "RunHub", user_id: str, interrupt_id: str, answer: str, *, run_id: str | None
 ) -> Begun:
     try:
         decisions = DecisionsIn.model_validate_json(answer)
     except ValidationError as error:
-        raise _not_decisions(error) from error
+        raise not_decisions(error) from error
     return await hub.decide(
         user_id, interrupt_id, decisions.by_key(), rest=decisions.rest, run_id=run_id
     )
 
 
-def _decisions(payload: Any) -> DecisionsIn:
-    try:
-        return DecisionsIn.model_validate(payload)
-    except ValidationError as error:
-        raise _not_decisions(error) from error
-
-
-def _not_decisions(error: ValidationError) -> InputError:
+def not_decisions(error: ValidationError) -> InputError:
+    """Return the error for an answer that is no decisions, by its first fault."""
     [first, *_] = error.errors(include_input=False, include_url=False)
     where = ".".join(str(part) for part in first["loc"])[:80]
     return InputError(f"the answer is not decisions on the items: {where} {first['msg']}")
 
 
-def _last_message(body: RunAgentInput) -> tuple[str, list[Said]]:
-    """Return the user's new message and what was said before it."""
-    said = [
-        Said(message.role, _text(message.content))
-        for message in body.messages
-        if message.role in {"user", "assistant"}
-    ]
-    if not said or said[-1].role != "user" or not said[-1].content.strip():
-        raise InputError("the last message must be the user's and have a text")
-    if len(said[-1].content) > MAX_MESSAGE:
-        raise InputError(f"a message has at most {MAX_MESSAGE:,} characters", code="TOO_LARGE")
-    return said[-1].content, [one for one in said[:-1] if one.content.strip()]
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, list):
-        return "".join(part.text for part in content if part.type == "text")
-    return content or ""
-
-
-def _thread_id(user_id: str, named: str) -> str:
+def our_thread_id(user_id: str, named: str) -> str:
     """Return our id of a thread: one of ours, or what the client calls by a name of its own."""
-    return named if _is_ours(named) else own_thread_id(user_id, named)
+    return named if is_ours(named) else own_thread_id(user_id, named)
 
 
-def _is_ours(named: str) -> bool:
+def is_ours(named: str) -> bool:
     """Tell whether a thread's name has the form of our ids: then it must be there."""
     return named.startswith("thr_") and len(named) == len("thr_") + 32
 
 
-def _ids(begun: Begun) -> dict[str, str]:
+def ids_of(begun: Begun) -> dict[str, str]:
+    """Return the headers that name run and thread."""
     return {"X-Run-Id": begun.run.id, "X-Thread-Id": begun.run.thread_id or ""}

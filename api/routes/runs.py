@@ -1,6 +1,6 @@
 """`/v1/runs` and `/v1/interrupts`: work that outlives its connection, and what it asks its user."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import Header, Query, Request, Response
 
@@ -19,12 +19,13 @@ from api.run_schemas import (
     question_out,
     run_out,
 )
-from api.runs.hub import RunHub
 from api.runs.log import STOPPING
-from api.wires.agui import AguiEncoder
 from api.wires.sse import stream, stream_plain
 from tools.errors import GoalsError, InputError, Stopping
 from tools.runs import get_question, get_run, own_run_id
+
+if TYPE_CHECKING:
+    from api.runs.hub import RunHub
 
 CODES: Final = {
     409: "RUN_ACTIVE: another run is under way in the thread; INTERRUPT_STALE: decided already; "
@@ -45,7 +46,7 @@ LastEventId = Annotated[
 router = make_router("/v1", tag="runs")
 
 
-def find_hub(request: Request) -> RunHub:
+def find_hub(request: Request) -> "RunHub":
     """Return the hub of this process."""
     hub = find_services(request).hub
     assert hub is not None, "the application was made without the agent"
@@ -109,6 +110,8 @@ async def follow_run(
     hub = find_hub(request)
     if wire == "plain":
         return stream_plain(hub.follow(user_id, run_id, after=after))
+    from api.wires.agui import AguiEncoder
+
     encoder = AguiEncoder(thread_id=run.thread_id or run.id, run_id=run.id)
     return stream(hub.follow(user_id, run_id), encoder, after=after)
 
@@ -155,7 +158,7 @@ async def decide(
     return DecidedOut(run_id=begun.run.id, kind=begun.run.kind, result=end.result or {})
 
 
-async def wait_for_end(hub: RunHub, user_id: str, run_id: str) -> RunFinished:
+async def wait_for_end(hub: "RunHub", user_id: str, run_id: str) -> RunFinished:
     """Return a run's last event. Raises the error that it failed with."""
     async for stored in hub.follow(user_id, run_id):
         if stored is None:

@@ -1,6 +1,6 @@
 """`/v1/courses` where courses live elsewhere: to read, and with nothing to write."""
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from fastapi import Request, Response
 
@@ -9,7 +9,9 @@ from api.representations import READ, VERSIONED_READ, represent
 from db.enums import CourseStatus
 from tools import courses
 from tools.schemas import CourseOut, CoursePage
-from tools.users_service import UsersService
+
+if TYPE_CHECKING:
+    from tools.users_service import UsersService
 
 router = make_router("/v1/courses", tag="courses")
 

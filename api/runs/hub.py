@@ -106,7 +106,7 @@ class RunHub:
         the next half second it may be gone, and whoever listens to it hears no end.
         """
 
-        async def begin() -> Begun:
+        async def begin(*, again: bool = False) -> Begun:
             async with self.services.open_tools(user_id) as tools:
                 if durable:
                     await tools.session.connection()
@@ -120,12 +120,13 @@ class RunHub:
                     must_exist=must_exist,
                     history=history,
                     opening=self._opening(),
+                    again=again,
                 )
 
         try:
             begun = await begin()
-        except IntegrityError:  # the same new thread or run was begun at this very moment
-            begun = await begin()
+        except IntegrityError:  # the same run was begun before, or the same thread at this moment
+            begun = await begin(again=True)
         bind_log(run_id=begun.run.id)
         if begun.is_new:
             self._begin(begun.run, start=begun.start)

@@ -1,12 +1,12 @@
 """Server-sent events of a run: a heartbeat where it is silent, and a wire's own encoding."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Final
 
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
 from agent.stream import RunEvent, RunFailed, Used, read_event
-from api.http_metrics import OPEN_STREAMS
 from api.runs.log import STOPPING, Stored
 from tools.errors import Stopping
 
@@ -39,7 +39,7 @@ def stream(
     """
 
     async def body() -> AsyncIterator[bytes]:
-        with OPEN_STREAMS.track_inprogress():
+        with _counted():
             async for event in events:
                 if event is None:
                     yield KEEPALIVE_COMMENT
@@ -60,7 +60,7 @@ def stream_plain(events: AsyncIterator[Stored | None]) -> EventSourceResponse:
     """Return the response that sends each event as it is stored, with its type and number."""
 
     async def body() -> AsyncIterator[bytes]:
-        with OPEN_STREAMS.track_inprogress():
+        with _counted():
             async for event in events:
                 if event is None:
                     yield KEEPALIVE_COMMENT
@@ -72,3 +72,10 @@ def stream_plain(events: AsyncIterator[Stored | None]) -> EventSourceResponse:
                 yield format_sse_event(data_str=event.data, event=event.type, id=str(event.seq))
 
     return EventSourceResponse(body(), headers=HEADERS)
+
+
+def _counted() -> AbstractContextManager[None]:
+    """Count a stream that somebody listens to, while the block runs."""
+    from api.http_metrics import OPEN_STREAMS
+
+    return OPEN_STREAMS.track_inprogress()

@@ -79,3 +79,14 @@ async def test_openais_javascript_client_plans_and_decides(clients: Clients) -> 
     assert all(goal["title"] in found["answer"] for goal in goals)
     assert (found["refused"]["status"], found["refused"]["code"]) == (409, "INTERRUPT_STALE")
     assert "answered already" in found["refused"]["message"]
+
+
+async def test_mcps_javascript_client_calls_the_tools(clients: Clients) -> None:
+    await clients.learner.make("goals", title="Probar mi API")
+
+    found = await clients.run("mcp.mjs")
+
+    assert len(found["tools"]) == 7
+    assert found["goals"] == ["Probar mi API"]
+    assert found["missing"]["isError"]
+    assert "NOT_FOUND" in found["missing"]["text"]

@@ -122,7 +122,12 @@ def make_goals(urls: list[str], token: str, titles: list[str], confirmed: list[s
 
 
 def test_two_of_everything_carry_every_event_once_though_one_of_each_dies(
-    database_url: str, amqp_url: str, channel: Any, outbox: Engine, tmp_path: Path
+    database_url: str,
+    app_url: str,
+    amqp_url: str,
+    channel: Any,
+    outbox: Engine,
+    tmp_path: Path,
 ) -> None:
     lake = tmp_path / "lake"
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -130,6 +135,7 @@ def test_two_of_everything_carry_every_event_once_though_one_of_each_dies(
         {
             **kept,
             "DATABASE_URL": database_url,
+            "DATABASE_APP_URL": app_url,
             "AMQP_URL": amqp_url,
             "GOALS_HOME": str(tmp_path),
             "GOALS_LAKE": str(lake),

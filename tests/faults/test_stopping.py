@@ -77,6 +77,7 @@ class Machine:
     """Servers over one database, asking one model."""
 
     database_url: str
+    app_url: str
     home: Path
     model: str
     servers: list[Running] = field(default_factory=list)
@@ -86,6 +87,7 @@ class Machine:
         return {
             **kept,
             "DATABASE_URL": self.database_url,
+            "DATABASE_APP_URL": self.app_url,
             "GOALS_HOME": str(self.home),
             "GOALS_CHAT": "openai",
             "OPENAI_BASE_URL": self.model,
@@ -120,10 +122,10 @@ class Machine:
 
 @asynccontextmanager
 async def machine(
-    database_url: str, home: Path, *, words: int, pause: float
+    database_url: str, app_url: str, home: Path, *, words: int, pause: float
 ) -> AsyncIterator[Machine]:
     async with slow_model(words=words, pause=pause) as model:
-        servers = Machine(database_url, home, model)
+        servers = Machine(database_url, app_url, home, model)
         try:
             yield servers
         finally:
@@ -171,9 +173,9 @@ async def listen(server: Running, token: str, run_id: str, *, after: int = 0) ->
 
 
 async def test_writes_are_answered_or_refused_and_a_short_run_ends_before_the_server(
-    database_url: str, tmp_path: Path
+    database_url: str, app_url: str, tmp_path: Path
 ) -> None:
-    async with machine(database_url, tmp_path, words=10, pause=0.2) as machines:
+    async with machine(database_url, app_url, tmp_path, words=10, pause=0.2) as machines:
         token = machines.token()
         server = machines.start()
         await server.wait_until_it_listens()
@@ -199,9 +201,9 @@ async def test_writes_are_answered_or_refused_and_a_short_run_ends_before_the_se
 
 
 async def test_a_long_run_is_handed_to_another_server_at_once_and_its_listener_told(
-    database_url: str, tmp_path: Path
+    database_url: str, app_url: str, tmp_path: Path
 ) -> None:
-    async with machine(database_url, tmp_path, words=60, pause=0.25) as machines:
+    async with machine(database_url, app_url, tmp_path, words=60, pause=0.25) as machines:
         token = machines.token()
         first, second = machines.start(), machines.start()
         await first.wait_until_it_listens()

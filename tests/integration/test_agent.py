@@ -1,6 +1,8 @@
 """The agent through its API: what it writes, once, with which events."""
 
 import asyncio
+import base64
+import hashlib
 from typing import Any
 
 import httpx
@@ -260,6 +262,21 @@ async def test_right_code_completes_its_task_and_is_kept_to_the_letter(scripted:
     assert "task.completed" in await ana.event_types()
 
 
+async def test_code_that_is_no_utf_8_is_judged_and_kept_to_the_byte(scripted: Service) -> None:
+    ana = await scripted.sign_in("ana")
+    content = b"def doble(n):\n    return n * 2  # a\xf1o\n"
+    encoded = base64.b64encode(content).decode()
+    body = {"file_path": "a.py", "programming_language": "python", "code_base64": encoded}
+
+    answer = await ana.client.post("/v1/feedback", json=body, headers={"Idempotency-Key": "k"})
+
+    assert answer.status_code == 201, answer.text
+    snapshot = await ana.read(f"/v1/snapshots/{answer.json()['code_snapshot_id']}")
+    assert snapshot["code_base64"] == encoded
+    assert snapshot["code_content"] == content.decode(errors="replace")
+    assert answer.json()["sha256"] == hashlib.sha256(content).hexdigest()
+
+
 async def test_feedback_without_a_task_gives_findings_and_no_verdict(
     remote: Service, httpx2_mock: respx.Router
 ) -> None:
@@ -372,6 +389,59 @@ async def test_no_secret_of_fifty_forms_leaves_with_any_request_about_a_task(
     assert [text for text in sent if CANARY in text] == []
     assert [token for token in TOKENS.values() if any(token in text for text in sent)] == []
     assert stored.json()["code_content"] == submission
+
+
+async def test_a_secret_that_the_code_prints_is_in_no_request(
+    remote: Service, httpx2_mock: respx.Router
+) -> None:
+    ana = await remote.sign_in("ana")
+    task = await ana.make("tasks", title="Doblar", description="doble(2) == 4")
+    text = f"API_TOKEN = '{CANARY}'\n\ndef doble(n):\n    return API_TOKEN\n"
+    review = {
+        "criteria": [{"number": 1, "verdict": "met", "why": "lo hace"}],
+        "findings": [],
+        "feedback": "Está bien así.",
+        "next_step": "Sigue",
+    }
+    route = httpx2_mock.post(COMPLETIONS).mock(return_value=said(review))
+
+    answer = await ana.client.post(f"/v1/tasks/{task['id']}/validate", json=code(text))
+
+    assert answer.json()["runs"][0]["got"] == "'<secret:1:token>'"
+    assert CANARY not in route.calls.last.request.content.decode()
+    assert CANARY not in answer.text
+
+
+async def test_neither_the_solution_nor_an_address_is_in_any_remark_of_a_review(
+    remote: Service, httpx2_mock: respx.Router
+) -> None:
+    ana = await remote.sign_in("ana")
+    task = await ana.make("tasks", title="Doblar", description="doble(2) == 4")
+    told = "usa `return n * 2`; ![x](https://evil.example/p)"
+    finding = {
+        "quote": "return n",
+        "problem": told,
+        "trigger": told,
+        "kind": "essential",
+        "severity": "low",
+    }
+    review = {
+        "criteria": [{"number": 1, "verdict": "not_met", "why": told}],
+        "findings": [finding],
+        "feedback": told,
+        "next_step": told,
+    }
+    httpx2_mock.post(COMPLETIONS).mock(return_value=said(review))
+
+    answer = await ana.client.post(
+        f"/v1/tasks/{task['id']}/validate", json=code("def doble(n):\n    return n\n")
+    )
+
+    assert "n * 2" not in answer.text
+    assert "](" not in answer.text
+    [issue], [criterion] = answer.json()["issues"], answer.json()["criteria"]
+    words = [issue["problem"], issue["trigger"], criterion["why"], answer.json()["next_step"]]
+    assert all("[código omitido]" in each for each in [*words, answer.json()["feedback"]])
 
 
 async def test_no_connection_is_held_while_the_model_talks(

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from tests.agents import opened
 from tests.service import Learner, Service
-from tests.talkers import Turn, frames, played
+from tests.talkers import PlayedModel, Turn, frames, played
 
 EVENTS: TypeAdapter[Any] = TypeAdapter(Event)
 PROPOSE = Turn(calls=[("propose_goals", {"wish": "probar mi API con pytest", "count": 2})])
@@ -206,3 +206,18 @@ async def test_an_edit_is_what_is_written(planner: Service) -> None:
 
     [goal] = (await ana.read("/v1/goals"))["items"]
     assert goal["title"] == "Mi propio título"
+
+
+async def test_what_the_model_reads_first_is_the_same_in_every_call(service: Service) -> None:
+    chat = played(Turn(text=["Dime más"]))
+    async with opened(service.services, chat) as complete:
+        ana, bruno = await complete.sign_in("ana"), await complete.sign_in("bruno")
+        await ana.make("goals", title="Publicar mi página")
+        await run(ana, asked("hola"))
+        await run(bruno, asked("¿qué tal?"))
+
+    assert isinstance(chat.model, PlayedModel)
+    of_ana, of_bruno = chat.model.heard
+    assert of_ana[0] == of_bruno[0]
+    assert "Publicar mi página" in str(of_ana[1].content)
+    assert str(of_ana[1].content).endswith("\n\nhola")

@@ -44,11 +44,12 @@ def test_hundreds_of_requests_of_two_users_get_what_is_documented(
         coverage=off,
         fuzzing=of(2),
         stateful={**of(18), "max-steps": 12},
+        rounds=2,
     )
 
     assert not found.wrong, "\n\n".join([summary(found), *found.wrong])
-    assert sum(found.sent.values()) >= 300, summary(found)
-    assert found.followed >= 40, summary(found)
+    assert sum(found.sent.values()) >= 400, summary(found)
+    assert found.followed >= 80, summary(found)
 
 
 def test_who_asks_to_be_forgotten_gets_what_is_documented(
@@ -83,6 +84,7 @@ def test_thousands_of_requests_of_two_users_get_what_is_documented(
         coverage={"enabled": True},
         fuzzing=of(20),
         stateful={**of(60), "max-steps": 15},
+        rounds=4,
     )
 
     assert not found.wrong, "\n\n".join([summary(found), *found.wrong])

@@ -139,6 +139,9 @@ async def test_checkpoints_of_runs_that_failed_before_they_wrote_are_found(
     ana, bruno = await remote.sign_in("ana"), await remote.sign_in("bruno")
     for learner in (ana, bruno):
         await learner.client.post("/v1/goals/suggest", json={"wish": f"Quiero {CANARY}"})
+    assert remote.services.agent is not None
+    saver: Any = remote.services.agent.graph.checkpointer
+    await saver.asettle()
 
     await asyncio.to_thread(run_erase, settings_for(database_url, lake), user="ana", yes=True)
 

@@ -33,7 +33,9 @@ PUBLIC: Final = {
     "POST /v1/auth/token",
 }
 """Routes for everybody."""
-UNDOCUMENTED: Final = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc", "/metrics"}
+UNDOCUMENTED: Final = {
+    "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc", "/metrics", "/mcp"
+}  # fmt: skip
 SET_BY_US: Final = ("user_id", "id", "version", "processed_at", "is_superuser")
 
 _numbers: Final = itertools.count()

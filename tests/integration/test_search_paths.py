@@ -1,6 +1,7 @@
 """Search among many rows of others: which path it takes, and that no owner loses or gains rows.
 
-One crowded database serves the whole module: nothing here writes.
+It is searched as requests do: as `goals_app`, below row level security. One crowded database serves
+the whole module: nothing here writes.
 """
 
 import asyncio
@@ -22,7 +23,9 @@ import db.retrieval
 from db.engine import Sessions, conninfo, make_engine, make_sessions
 from db.reads import Statement, read
 from db.retrieval import EXACT_UP_TO_ROWS, Found, Retrieval, Scope
-from tests.database import open_database
+from db.tenancy import bind_tenant
+from tests.access_paths import counting_scans
+from tests.database import as_app, open_database
 from tests.embedded_rows import MADE_AT, Vector, random_vector
 from tools.indexing import ENTITY_TYPES
 
@@ -76,9 +79,9 @@ def _copy_rows(connection: psycopg.Connection, owner: str, vectors: list[Vector]
 
 
 @pytest_asyncio.fixture
-async def crowd(crowded_url: str) -> AsyncIterator[AsyncEngine]:
-    """Yield an engine for the crowded database."""
-    engine = make_engine(crowded_url)
+async def crowd(crowded_url: str, app_login: dict[str, str]) -> AsyncIterator[AsyncEngine]:
+    """Yield an engine of requests for the crowded database."""
+    engine = make_engine(as_app(crowded_url, app_login))
     yield engine
     await engine.dispose()
 
@@ -87,6 +90,7 @@ async def search(
     sessions: Sessions, owner: str, vector: Vector | None, *, words: str = "", limit: int = 10
 ) -> list[Found]:
     async with sessions() as session:
+        bind_tenant(session, owner)
         return await Retrieval(session, owner).search(
             words, vector, model=MODEL, scope=EVERYTHING, limit=limit
         )
@@ -101,6 +105,7 @@ async def test_an_owner_of_five_rows_among_thousands_gets_five(
     found = await search(sessions, "small", random_vector(seed))
     by_words = await search(sessions, "small", None, words="nota")
     async with sessions() as session:
+        bind_tenant(session, "small")
         near = await Retrieval(session, "small").nearest(
             random_vector(seed), model=MODEL, entity_types=ENTITY_TYPES, limit=10
         )
@@ -161,6 +166,7 @@ async def explained(
 
     monkeypatch.setattr(db.retrieval, "read", explain)
     async with make_sessions(crowd)() as session:
+        bind_tenant(session, owner)
         if in_transaction:
             await session.execute(text("select 1"))
         vector = stored_vectors()[5]
@@ -215,6 +221,22 @@ async def test_a_large_owner_is_searched_by_hnsw(
 
     assert f"Index Scan using {HNSW}" in executed(plan)
     assert not [line for line in plan if "JIT" in line]
+
+
+async def test_words_of_a_large_owner_are_found_by_gin(
+    crowd: AsyncEngine, crowded_url: str
+) -> None:
+    owner = make_engine(crowded_url)
+    counting = counting_scans(make_sessions(crowd), make_sessions(owner), "large")
+    async with counting as (session, scans):
+        found = await Retrieval(session, "large").search(
+            "4321", None, model=MODEL, scope=EVERYTHING, limit=10
+        )
+    await owner.dispose()
+
+    assert [one.entity_id for one in found] == ["large4321"]
+    assert scans["idx_embeddings_search"] == 1
+    assert scans["all of embeddings"] == 0
 
 
 async def test_a_narrow_search_of_a_large_owner_is_exact(

@@ -1,5 +1,6 @@
 """Code snapshots: kept to the letter, with their verdict, and whose they are."""
 
+import base64
 import hashlib
 
 import pytest
@@ -52,6 +53,42 @@ async def test_an_empty_file_can_be_kept(ana: Learner) -> None:
     assert created["metadata"]["lines_of_code"] == 0
 
 
+@pytest.mark.parametrize(
+    ("content", "shown", "kept"),
+    [
+        (b"x = '\xff\xfe'\n", "x = '\ufffd\ufffd'\n", 1),
+        (b"\x7fELF\0\1", "\x7fELF\ufffd\1", 1),
+        (b"x = '\xc3\xb1'\r\n", "x = 'ñ'\r\n", 0),
+    ],
+)
+async def test_a_file_that_is_no_utf_8_is_kept_to_the_byte_and_shown_as_text(
+    ana: Learner, content: bytes, shown: str, kept: int
+) -> None:
+    encoded = base64.b64encode(content).decode()
+    created = await ana.make("snapshots", file_path="a", language="text", code_base64=encoded)
+
+    read = await ana.read(f"/v1/snapshots/{created['id']}")
+    [listed] = (await ana.read("/v1/snapshots"))["items"]
+
+    assert read == created
+    assert read["code_content"] == shown
+    assert read["code_base64"] == (encoded if kept else None)
+    assert read["metadata"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert encoded not in str(listed)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{}, {"code_base64": "a"}, {"code_base64": "ñ"}, {"code": "a", "code_base64": "Yg=="}],
+)
+async def test_code_is_said_once_and_readably(ana: Learner, wrong: dict[str, str]) -> None:
+    refused = await ana.client.post(
+        "/v1/snapshots", json={"file_path": "a.py", "language": "python", **wrong}
+    )
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "VALIDATION")
+
+
 async def test_a_verdict_goes_into_the_columns_of_the_data_model(
     ana: Learner, service: Service
 ) -> None:
@@ -92,7 +129,7 @@ async def test_lists_leave_the_code_out_and_are_filtered_by_task_and_language(
     of_sql = await ana.read("/v1/snapshots", language="SQL")
 
     for item in made:
-        del item["code_content"]
+        del item["code_content"], item["code_base64"]
     assert [*page["items"], *rest["items"]] == list(reversed(made))
     assert [item["id"] for item in of_sql["items"]] == [other["id"]]
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from db.base import new_id
 from db.conversation_models import Run
 from db.engine import Sessions
+from db.reads import holds_connection
 from db.runs import Runs
 from db.talks import read_talk
 from tests.conversations import add_thread, add_user
@@ -17,10 +19,11 @@ from tools.context import ToolContext
 from tools.embedders import SCRIPTED_MODEL, Embedder
 from tools.embedding_models import ScriptedEmbeddings
 from tools.errors import NotFound, RunActive
-from tools.runs import Begun, Lease, Opening, Said, begin_talk, chain, find_thread
+from tools.runs import Begun, Lease, Opening, Said, begin_talk, chain, find_thread, own_run_id
 from tools.usage import Budget
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KEYED = own_run_id("usr_ana", "a key")
 LEASE = Lease("w1", NOW + timedelta(seconds=30))
 ROWS = text(
     "select (select count(*) from threads), (select count(*) from runs),"
@@ -239,3 +242,60 @@ async def test_a_talk_that_does_not_begin_reserves_nothing(sessions: Sessions) -
 
     async with sessions() as session:
         assert (await session.execute(USED, {"id": ana})).all() == [(60, 3)]
+
+
+async def test_a_talk_under_a_key_begins_without_a_transaction_of_the_session(
+    sessions: Sessions,
+) -> None:
+    ana = await add_user(sessions, "ana")
+
+    async with sessions.begin() as session:
+        begun = await begin_talk(
+            tools_of(session, ana), message="Hola", language=None, lease=LEASE, run_id=KEYED
+        )
+        has_begun = holds_connection(session)
+
+    assert begun.is_new
+    assert not has_begun
+
+
+async def test_a_talk_that_was_begun_under_its_key_is_found_while_it_runs(
+    sessions: Sessions,
+) -> None:
+    ana = await add_user(sessions, "ana")
+    first = await begin(sessions, ana, "Hola", run_id=KEYED)
+
+    second = await begin(sessions, ana, "Hola", run_id=KEYED, thread_id=first.run.thread_id)
+
+    assert (second.run.id, second.is_new) == (KEYED, False)
+    assert await rows(sessions) == (1, 1, 1)
+
+
+async def test_a_talk_that_has_ended_is_found_under_its_key_by_a_second_try(
+    sessions: Sessions,
+) -> None:
+    ana = await add_user(sessions, "ana")
+    first = await begin(sessions, ana, "Hola", run_id=KEYED)
+    await end(sessions, first.run)
+
+    with pytest.raises(IntegrityError):
+        await begin(sessions, ana, "Hola", run_id=KEYED, opening=opening(day_tokens=1_000))
+    second = await begin(sessions, ana, "Hola", run_id=KEYED, again=True)
+
+    assert (second.run.id, second.is_new) == (KEYED, False)
+    assert await rows(sessions) == (1, 1, 1)
+    async with sessions() as session:
+        assert (await session.execute(USED, {"id": ana})).all() == []
+
+
+async def test_a_thread_that_is_missing_does_not_hide_what_was_begun_under_the_key(
+    sessions: Sessions,
+) -> None:
+    ana = await add_user(sessions, "ana")
+    await begin(sessions, ana, "Hola", run_id=KEYED)
+
+    second = await begin(
+        sessions, ana, "Hola", run_id=KEYED, thread_id="thr_missing", must_exist=True
+    )
+
+    assert (second.run.id, second.is_new) == (KEYED, False)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -22,7 +23,7 @@ from api.migrations import current_revision, make_config, migrate
 from api.tenancy import Tenancy, is_in_force
 from db.embedded import as_app, open_embedded
 from db.engine import Sessions, make_engine, make_sessions
-from db.reads import make_statement, read, write
+from db.reads import execute, make_statement, read, write
 from db.tenancy import APP_ROLE, bind_tenant, tenant_of
 from db.tenancy_checks import CHILDREN
 from tests.conversations import converse
@@ -283,6 +284,42 @@ async def test_no_transaction_leaves_its_tenant_on_the_connection(
 
     assert rows == 1
     assert tuple(after) == (0, pid)
+
+
+async def test_a_savepoint_that_is_undone_does_not_take_the_tenant_along(
+    app_sessions: Sessions, ana: Learner
+) -> None:
+    await ana.make("goals", title="canario")
+
+    async with app_sessions.begin() as session:
+        bind_tenant(session, ana.id)
+        savepoint = await session.begin_nested()
+        before = await execute(session, _OWN_COUNT, {})
+        await savepoint.rollback()
+        after = await execute(session, _OWN_COUNT, {})
+
+    assert before == after == [(1, ana.id, ana.id)]
+
+
+async def test_a_transaction_names_its_tenant_in_one_message_with_its_first_statement(
+    app_sessions: Sessions, ana: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ana.make("goals", title="canario")
+    messages = 0
+    pipeline = psycopg.AsyncConnection.pipeline
+
+    def count(connection: psycopg.AsyncConnection[Any]) -> Any:
+        nonlocal messages
+        messages += 1
+        return pipeline(connection)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "pipeline", count)
+    async with app_sessions.begin() as session:
+        bind_tenant(session, ana.id)
+        own = await execute(session, _OWN_COUNT, {})
+
+    assert own == [(1, ana.id, ana.id)]
+    assert messages == 1
 
 
 async def test_a_session_has_one_tenant(app_sessions: Sessions) -> None:

@@ -169,6 +169,20 @@ async def test_a_new_key_is_taken_within_a_minute_and_a_withdrawn_one_is_gone(
     assert source.issuer.asked == 2
 
 
+async def test_a_token_that_was_accepted_is_not_when_its_keys_name_is_another_keys(
+    source: Source,
+) -> None:
+    token = sign(EC_KEY, "ES256", kid="ec")
+    before = await source.keys.identify(token)
+    source.issuer.keys = [jwk(OTHER, kid="ec")]
+    source.now += 30
+
+    await source.keys.refresh()
+
+    assert before == USER
+    assert await source.code(token) == "AUTH_INVALID"
+
+
 async def test_whatever_arrives_the_source_is_asked_twice_a_minute(source: Source) -> None:
     for second in range(120):
         for number in range(3):

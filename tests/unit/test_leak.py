@@ -1,7 +1,9 @@
 """The solution in a tutor's words: what is one, what is none, and what is left without it."""
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from agent.checks.leak import OMITTED, find_leak, without_leak
@@ -258,13 +260,14 @@ def test_nothing_leaks_from_what_is_left_of_any_markdown(feedback: str) -> None:
     st.lists(
         st.one_of(
             st.text(st.characters(exclude_characters="`~\t", codec="utf-8"), max_size=20),
-            st.sampled_from(["return n * 2", "for x in xs:", "cambia <= por <", "total = 0"]),
+            st.sampled_from(["devuelve n * 2", "for x in xs:", "cambia <= por <", "total = 0"]),
         ),
         max_size=8,
     )
 )
 def test_text_without_any_code_span_never_leaks(pieces: list[str]) -> None:
     text = "\n".join(" ".join(piece.split()) for piece in pieces)
+    assume(not re.search(r"return|def|function", text))
 
     assert find_leak(text, code=PYTHON) is None
 
@@ -304,3 +307,44 @@ def test_signatures_and_odd_characters_of_the_learner_are_none(code: str, feedba
 )
 def test_a_solution_over_several_lines_is_a_leak(solution: str) -> None:
     assert find_leak(f"Así:\n```\n{solution}\n```", code=PYTHON) is not None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "La solución es def suma_hasta(n): return sum(range(n + 1))",
+        "Solución:\ndef suma_hasta(n):\n  return sum(range(n + 1))\n",
+        "Piensa.\nreturn total // 2\n",
+        "Basta function suma(n) { return n * (n + 1) / 2; }",
+    ],
+)
+def test_code_that_nobody_has_marked_is_taken_out(words: str) -> None:
+    kept, found = without_leak(words, code=PYTHON, language="es")
+
+    assert found
+    assert OMITTED["es"] in kept
+    assert "return" not in kept
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Mira qué hace return en la última línea (está dentro del bucle).",
+        "the function must\nreturn the sum of all numbers (not the first)\n",
+        "Define una función (def) que reciba n: después, el bucle.",
+        "def suma_hasta(n):",
+    ],
+)
+def test_words_about_code_stay(words: str) -> None:
+    assert without_leak(words, code=PYTHON, language="es") == (words, False)
+
+
+def test_an_analogue_may_solve_another_problem_and_not_this_one() -> None:
+    other = "Un caso parecido:\n```python\ndef producto(xs):\n    return reduce(mul, xs)\n```"
+    this = "Un caso parecido:\n```python\ndef suma_hasta(n):\n    return sum(range(n + 1))\n```"
+
+    def kept(words: str) -> str:
+        return without_leak(words, code=PYTHON, language="es", is_analogue=True)[0]
+
+    assert kept(other) == other
+    assert kept(this) == f"Un caso parecido:\n{OMITTED['es']}"

@@ -152,3 +152,26 @@ def test_no_neighbour_brings_a_secret_back(forms: list[str]) -> None:
 @pytest.mark.parametrize("value", ["$ecr3t-Pa55word", "%7Bq9zL2#", "p@ss:w0rd!", "{x}q7Z2-V9s"])
 def test_a_value_of_unusual_form_is_hidden(value: str) -> None:
     assert value not in redact(f"DB_PASSWORD = '{value}'").text
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [f"'{CANARY}'", f"{CANARY[:12]}", f"KeyError: {CANARY[4:]} is not there", f"{CANARY}{CANARY}"],
+)
+def test_what_code_prints_has_none_of_its_secrets(printed: str) -> None:
+    redacted = redact(f"API_TOKEN = '{CANARY}'\n")
+
+    hidden = redacted.hide_in(printed)
+
+    assert "<secret:1:token>" in hidden
+    assert not [at for at in range(len(CANARY) - 8) if CANARY[at : at + 8] in hidden]
+
+
+def test_what_code_without_secrets_prints_is_unchanged() -> None:
+    assert redact("x = 1\n").hide_in("[1, 2, 'hola']") == "[1, 2, 'hola']"
+
+
+def test_a_secret_that_only_a_run_puts_together_is_hidden() -> None:
+    key = TOKENS["aws-key"]
+
+    assert key not in redact("a, b = 'AKIA', 'IOSFODNN7EXAMPLE'\n").hide_in(repr(key))

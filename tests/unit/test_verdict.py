@@ -135,3 +135,16 @@ def test_without_a_model_the_evidence_alone_decides() -> None:
     assert [one.basis for one in passed.criteria] == ["unjudged", "unjudged"]
     assert (failed.passed, failed.score) == (False, 0.5)
     assert (nothing.passed, nothing.score) == (None, None)
+
+
+def test_code_that_gives_orders_does_not_pass_on_words_alone() -> None:
+    decision = decide(review("met"), evidence(), criteria=1, code=CODE, gives_orders=True)
+
+    assert decision.passed is None
+    assert decision.criteria[0].basis == "unverified"
+
+
+def test_code_that_gives_orders_passes_where_its_runs_do() -> None:
+    decision = decide(review("met"), evidence(passed=2), criteria=1, code=CODE, gives_orders=True)
+
+    assert decision.passed is True

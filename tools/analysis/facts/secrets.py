@@ -8,14 +8,16 @@ import base64
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final
 
 from tools.analysis.facts.fact import Fact, in_order
 from tools.analysis.facts.unicode import INVISIBLE
 
 ANALYZER: Final = "secrets"
+PIECE: Final = 8
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,31 @@ class Redacted:
 
     text: str
     found: tuple[Secret, ...]
+    _values: Mapping[str, str] = field(repr=False, default_factory=dict)
+
+    def hide_in(self, text: str) -> str:
+        """Return another text, as what the code has printed, without pieces of these secrets.
+
+        Eight of their characters in a row are a piece. Other secrets are hidden too.
+        """
+        for value, placeholder in self._values.items():
+            for shown in {value, repr(value)[1:-1]}:
+                text = _without_pieces(text, shown, placeholder)
+        return redact(text).text
+
+
+def _without_pieces(text: str, value: str, placeholder: str) -> str:
+    pieces = {value[at : at + PIECE] for at in range(max(len(value) - PIECE, 0) + 1)}
+    size = min(PIECE, len(value))
+    hidden = bytearray(len(text))
+    for at in range(len(text) - size + 1):
+        if text[at : at + size] in pieces:
+            hidden[at : at + size] = b"\1" * size
+    runs = groupby(zip(text, hidden, strict=True), key=lambda one: one[1])
+    return "".join(
+        placeholder if is_hidden else "".join(letter for letter, _ in run)
+        for is_hidden, run in runs
+    )
 
 
 def redact(text: str) -> Redacted:
@@ -51,7 +78,7 @@ def redact(text: str) -> Redacted:
         found.append(Secret(kind, placeholder, line, line + len(breaks)))
         pieces += [text[position:start], placeholder, *breaks]
         position, line = end, line + len(breaks)
-    return Redacted("".join([*pieces, text[position:]]), tuple(found))
+    return Redacted("".join([*pieces, text[position:]]), tuple(found), placeholders)
 
 
 def find_secrets(code: str) -> tuple[Fact, ...]:
