@@ -85,8 +85,10 @@ async def run_suite(suite: Suite, model: Model, *, ways: Sequence[Way], note: No
         raise CannotJudge(f"{suite.name}: two cases have one id")
     gone: dict[Way, _Gone] = {}
     for way in ways:
+        seen = cases if way == "product" else tuple(filter(suite.naive_sees, cases))
+        if not seen:
+            continue
         async with suite.open(way, model) as task:
-            seen = cases if way == "product" else tuple(filter(suite.naive_sees, cases))
             gone[way] = await _go_through(suite, seen, way, _Asking(task, way, model, note))
         _require_answers(suite, model.recordings)
     product, naive = gone["product"], gone.get("naive")

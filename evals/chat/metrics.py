@@ -10,7 +10,7 @@ from typing import Final
 from evals.chat.claims import claims_to_have_written, speaks_of
 from evals.chat.protocol import faults
 from evals.chat.talker import NO_QUESTION
-from evals.planning_language import foreign_texts
+from evals.language import foreign_texts
 from evals.suite import Case, Json, Metric, Outcome, Score, always
 
 PROPOSES: Final = {

@@ -11,17 +11,16 @@ from typing import Final
 from api.in_process import InProcess, open_in_process
 from api.migrations import migrate
 from db.embedded import as_app, open_embedded
-from evals import planning_rows
 from evals.chat import naive
 from evals.chat.names import Names
 from evals.chat.stored import Rows, read_rows
 from evals.chat.talker import Talker
+from evals.learners import ASKED, make_learner
 from evals.model import LIVE_SECONDS
-from evals.planning_cases import Case as PlanningCase
 from evals.suite import Case, Model, Outcome, Task, Way
 from tools.backfill import Filler
 
-TALKED: Final = planning_rows.ASKED
+TALKED: Final = ASKED
 """The moment of every talk, on the service's own clock."""
 
 
@@ -70,9 +69,7 @@ class Stage:
     async def go_through(self, case: Case) -> Outcome:
         """Give the case's learner their rows and let them talk."""
         services = self.service.services
-        learner = await planning_rows.make_learner(
-            _as_planned(case), services.system, services.embedder
-        )
+        learner = await make_learner(case, services.system, services.embedder)
         await self._settle()
 
         async def read() -> Rows:
@@ -87,19 +84,3 @@ class Stage:
     async def _settle(self) -> None:
         async with self._turn:
             await self.filler.fill()
-
-
-def _as_planned(case: Case) -> PlanningCase:
-    """Return the case as what `planning_rows` gives rows to."""
-    return PlanningCase(
-        id=case.id,
-        job="suggest_goals",
-        learner="",
-        language=case.language,
-        preference=case.inputs["preference"],
-        traits=(),
-        rows=tuple(case.inputs["rows"]),
-        request={},
-        relevant=frozenset(),
-        origin="evals",
-    )

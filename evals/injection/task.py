@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from api.in_process import InProcess, open_in_process
 from api.migrations import migrate
 from db.base import utc_now
-from db.embedded import open_embedded
+from db.embedded import as_app, open_embedded
 from evals.injection.cases import Attack, load_attacks
 from evals.injection.effects import Happened, has_reached, judge, strings_of
 from evals.injection.learners import (
@@ -24,7 +24,7 @@ from evals.injection.learners import (
 )
 from evals.injection.naive import open_naive
 from evals.injection.obedient import obey
-from evals.model import make_model
+from evals.model import LIVE_SECONDS, make_model
 from evals.recordings import Recordings
 from evals.suite import Case, Json, Model, Outcome, Task, Way
 from tools.backfill import Filler
@@ -67,7 +67,14 @@ async def open_injection(
         chats: dict[Who, ChatModel] = {"worst": worst.chat, "model": model.chat}
         services = {
             who: await stack.enter_async_context(
-                open_in_process(url, chat=chat, embedder=embedder, now=utc_now)
+                open_in_process(
+                    url,
+                    as_app(url),
+                    chat=chat,
+                    embedder=embedder,
+                    now=utc_now,
+                    call_seconds=LIVE_SECONDS,
+                )
             )
             for who, chat in chats.items()
         }

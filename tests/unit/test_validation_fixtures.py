@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from evals.lines import read_lines
-from evals.validation_cases import (
+from evals.validation.cases import (
     FOLDER,
     CallCheck,
     Submission,
@@ -45,14 +45,14 @@ print(json.dumps([holds(check) for check in job["checks"]]))
 """
 
 
-@pytest.mark.parametrize("name", ["tasks", "submissions", "checks"])
+@pytest.mark.parametrize("name", ["tasks", "submissions", "checks", "runs"])
 def test_every_line_follows_the_schema(name: str) -> None:
     schema = json.loads((FOLDER / f"{name}.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
 
     faults = [
-        f"{row.get('id', row.get('task_id'))}: {error.message}"
+        f"{row.get('id') or row.get('task_id') or row['key']}: {error.message}"
         for row in read_lines(FOLDER / f"{name}.jsonl")
         for error in validator.iter_errors(row)
     ]
@@ -61,7 +61,8 @@ def test_every_line_follows_the_schema(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "key"), [("tasks", "id"), ("submissions", "id"), ("checks", "task_id")]
+    ("name", "key"),
+    [("tasks", "id"), ("submissions", "id"), ("checks", "task_id"), ("runs", "key")],
 )
 def test_every_id_is_unique(name: str, key: str) -> None:
     counts = Counter(row[key] for row in read_lines(FOLDER / f"{name}.jsonl"))

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
@@ -40,13 +41,27 @@ class Facts:
     seconds: float
 
 
-async def find_facts(code: str, language: str, *, seconds: float = SECONDS) -> Facts:
+_budgets: list[float] = [SECONDS]
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Let analyzers take so long within the block: a busy machine then says what others do."""
+    _budgets.append(seconds)
+    try:
+        yield
+    finally:
+        _budgets.remove(seconds)
+
+
+async def find_facts(code: str, language: str, *, seconds: float | None = None) -> Facts:
     """Run every analyzer that applies to `language` at the same time; never raises.
 
-    `seconds` is the budget of all together. One that fails or takes longer is named in
-    `unavailable`, and the others answer all the same. The code is not executed.
+    `seconds` is the budget of all together, a second by default. One that fails or takes longer is
+    named in `unavailable`, and the others answer all the same. The code is not executed.
     """
     started = time.monotonic()
+    seconds = _budgets[-1] if seconds is None else seconds
     name = normalise_language(language) or language.strip()[:40]
     missing: dict[str, str] = {}
 

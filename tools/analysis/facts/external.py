@@ -6,8 +6,8 @@ import shutil
 import signal
 import sys
 import sysconfig
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,8 +29,23 @@ class Finished:
     output: bytes
 
 
+_hidden: list[str] = []
+
+
+@contextmanager
+def hidden(name: str) -> Iterator[None]:
+    """Let a program be missing within the block, as on machines that do not have it."""
+    _hidden.append(name)
+    try:
+        yield
+    finally:
+        _hidden.remove(name)
+
+
 def find_program(name: str) -> str:
     """Return the path of a program, from our own environment first; Unusable where it is none."""
+    if name in _hidden:
+        raise Unusable(f"{name} is not installed")
     found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
     if found is None:
         raise Unusable(f"{name} is not installed")

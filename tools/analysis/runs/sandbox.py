@@ -20,9 +20,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from tools.analysis.examples.finder import Example
-from tools.analysis.runs import cpython, v8
+from tools.analysis.runs import v8
+from tools.analysis.runs.boxes import boxes
 from tools.analysis.runs.dialect import read_dialect
-from tools.analysis.runs.native.registry import find_runner, run_native
 from tools.analysis.runs.program import MAX_SHOWN, Outcome, Program, Status, make_outcome
 from tools.analysis.runs.program_io import adapt_to_program
 from tools.analysis.syntax import normalise_language
@@ -58,7 +58,7 @@ def can_run(language: str) -> bool:
     are tried.
     """
     name = normalise_language(language) or ""
-    return name in ("python", *_JAVASCRIPT) or find_runner(name) is None
+    return name in ("python", *_JAVASCRIPT) or boxes().why_not(name) is None
 
 
 def is_javascript(language: str) -> bool:
@@ -133,12 +133,12 @@ def _run_javascript(
 def _run_native(
     code: str, language: str, examples: tuple[Example, ...], *, seconds: float, memory_mb: int
 ) -> RunReport:
-    reason = find_runner(language)
+    reason = boxes().why_not(language)
     if reason is None and len(code) > MAX_CODE:
         reason = f"the code is longer than {MAX_CODE} characters"
     if reason is not None:
         return _nothing_run(examples, reason, runner="none")
-    outcomes = run_native(code, language, examples, seconds=seconds, memory_mb=memory_mb)
+    outcomes = boxes().run_native(code, language, examples, seconds=seconds, memory_mb=memory_mb)
     runner = outcomes[0].runner if outcomes else "none"
     return RunReport(runner, tuple(outcomes), _why_nothing(outcomes))
 
@@ -162,9 +162,9 @@ def _run_python(
     outcomes = list(report.outcomes)
     reason = report.reason
     open_ones = [n for n, outcome in enumerate(outcomes) if _is_open(outcome)]
-    if open_ones and cpython.can_run():
+    if open_ones and boxes().why_not("python") is None:
         # Those before the last of them run again too: a program may remember its calls.
-        again = cpython.run_in_box(
+        again = boxes().run_python(
             code,
             runnable[: open_ones[-1] + 1],
             seconds=seconds,
