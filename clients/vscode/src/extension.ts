@@ -11,7 +11,7 @@ import { reportOf, showStatus, Tree, verdictOf } from "./views";
 const { t } = vscode.l10n;
 const OPEN = "status=todo&status=in_progress&status=failed&status=in_review";
 const REPORT = "goals-report";
-const SAVE_MS = 100;
+const SAVE_MS = 50;
 /** What is checked on save: code in a language that the analyzers know, and no other file. */
 const CHECKED =
   /^(python|(java|type|shell)script(react)?|java|kotlin|c(pp|sharp)?|go|rust|php|ruby|sql)$/;

@@ -10,9 +10,10 @@ const DOUBLE = "def doble(n):\n    unused = 1\n    return n + 1\n";
 const ROUNDS = 15;
 /** In the page: the time from the key that saves to the frame in which the panel has the text. */
 const WATCH = `(text) => {
-  globalThis.fromSaveToProblem = new Promise((found) => {
+  globalThis.fromSaveToProblem = new Promise((found, fail) => {
+    setTimeout(() => fail(new Error("not seen: " + text)), 20000);
     addEventListener("keydown", function pressed({ key, timeStamp }) {
-      if (key !== "s") return;
+      if (key.toLowerCase() !== "s") return;
       removeEventListener("keydown", pressed, true);
       const look = () =>
         document.querySelector(".markers-panel").textContent.includes(text)
@@ -32,11 +33,18 @@ let browser: Browser;
 let page: Page;
 let service: string;
 let token: string;
+let task: string;
 
-async function post(path: string, body: object): Promise<{ id: string }> {
+function summary(times: number[]): string {
+  const sorted = times.toSorted((a, b) => a - b);
+  const [median, worst] = [sorted[Math.floor(sorted.length / 2)]!, sorted.at(-1)!];
+  return `median ${median.toFixed(0)} ms, worst ${worst.toFixed(0)} ms`;
+}
+
+async function post(path: string, body: object, status = 201): Promise<{ id: string }> {
   const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
   const response = await fetch(service + path, { method: "POST", headers, body: JSON.stringify(body) });
-  assert.equal(response.status, 201, await response.clone().text());
+  assert.equal(response.status, status, await response.clone().text());
   return (await response.json()) as { id: string };
 }
 
@@ -76,8 +84,8 @@ before(async () => {
   told("service");
   token = machine.token("ana");
   const goal = await post("/v1/goals", { title: "Aprender a doblar", priority: "high" });
-  const task = { title: "Doblar un número", description: "doble(n): el doble. Ejemplo: doble(4) == 8" };
-  await post("/v1/tasks", { ...task, goal_id: goal.id, priority: 1 });
+  const double = { title: "Doblar un número", description: "doble(n): el doble. Ejemplo: doble(4) == 8" };
+  task = (await post("/v1/tasks", { ...double, goal_id: goal.id, priority: 1 })).id;
   await post("/v1/tasks", { title: "Sumar los pares", goal_id: goal.id, priority: 2 });
   machine.write("work/doble.py", DOUBLE);
   machine.write("work/larga.py", LONG);
@@ -91,6 +99,8 @@ before(async () => {
       "workbench.colorTheme": "Default Light Modern",
       "editor.minimap.enabled": false,
       "files.autoSave": "off",
+      "editor.quickSuggestions": { other: "off" },
+      "editor.wordBasedSuggestions": "off",
       "remote.autoForwardPorts": false,
     }),
   );
@@ -179,8 +189,8 @@ test("findings are outdated as soon as the code is another one", async () => {
   await problem("Outdated, the code has changed").waitFor();
   await page.locator(".statusbar-item .codicon-history").waitFor();
   await shot("6-outdated");
-  await page.keyboard.press("ControlOrMeta+Z");
-  await page.keyboard.press("ControlOrMeta+Z");
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("ControlOrMeta+Shift+K");
   await problem("Outdated").waitFor({ state: "detached" });
 });
 
@@ -189,11 +199,12 @@ test("a save is checked without a model, and fast", async () => {
   await command("Goals: Validate file");
   await page.locator(".statusbar-item", { hasText: "Goals: passed · 100 %" }).waitFor();
   await dismissNotifications();
-  await page.locator(".tab.active", { hasText: "larga.py" }).click();
-  await page.keyboard.press("ControlOrMeta+Home");
+  await page.locator(".editor-group-container .view-lines").first().click();
   const times: number[] = [];
   for (let round = 1; round <= ROUNDS; round += 1) {
-    await page.keyboard.type(`import module${round}\n`);
+    await page.keyboard.press("ControlOrMeta+Home");
+    if (round > 1) await page.keyboard.press("ControlOrMeta+Shift+K");
+    await page.keyboard.type(`print(module${round})\n`);
     await page.waitForTimeout(500);
     await page.evaluate(`(${WATCH})("module${round}\`")`);
     await page.keyboard.press("ControlOrMeta+S");
@@ -201,15 +212,20 @@ test("a save is checked without a model, and fast", async () => {
   }
   await shot("7-on-save");
 
-  times.sort((a, b) => a - b);
-  const [median, worst] = [times[Math.floor(ROUNDS / 2)]!, times.at(-1)!];
-  console.log(`save to diagnostics, 300 lines: median ${median.toFixed(0)} ms, worst ${worst.toFixed(0)} ms`);
+  const alone: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const begun = performance.now();
+    const file = { file_path: "larga.py", programming_language: "python", mode: "facts" };
+    await post(`/v1/tasks/${task}/validate`, { ...file, code: `print(module${round})\n${LONG}` }, 200);
+    alone.push(performance.now() - begun);
+  }
+  console.log(`save to diagnostics, 300 lines: ${summary(times)}; the service alone: ${summary(alone)}`);
   assert.equal(times.length, ROUNDS);
 });
 
 test("the extension is activated in a moment", async () => {
   await command("Developer: Show Running Extensions");
-  const row = page.locator(".runtime-extensions-editor .monaco-list-row", { hasText: "ai-goals-tracker" });
+  const row = page.locator(".runtime-extensions-editor .monaco-list-row", { hasText: "AI Goals Tracker" });
   await row.waitFor();
   await shot("8-running");
 
