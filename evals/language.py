@@ -39,12 +39,13 @@ _ENGLISH: Final = frozenset(
 _ENGLISH_FIRST: Final = frozenset(
     """
     add allow apply ask automate calculate check choose clean clone configure connect convert
-    create define delete deploy describe design develop display document draw enable ensure explain
-    explore fetch find fix generate get handle identify implement improve include install integrate
-    introduce learn load log make manage measure monitor move open optimize organize plan practice
-    practise prepare print provide publish read refactor remove render research review run save
-    schedule secure select send separate serve set setup show sort split start store study sync
-    test train understand update use validate verify visualize write
+    create define delete deploy describe design develop display document draw enable ensure
+    explain explore fetch find fix generate get handle identify implement improve include
+    install integrate introduce learn load log make manage measure monitor move normalize open
+    optimize organize plan practice practise prepare print provide publish read refactor remove
+    render research review run save schedule secure select send separate serve set setup show
+    sort split start store study sync test train understand update use validate verify visualize
+    write
     """.split()  # noqa: SIM905 - the same
 )
 _INFINITIVE: Final = re.compile(r"[a-záéíóúñ]{2,}(?:ar|er|ir|arse|erse|irse)")

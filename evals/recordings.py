@@ -138,7 +138,8 @@ class Recordings:
         for number, call in enumerate(answer["tool_calls"]):
             call["id"] = f"call_{asked.key[:16]}_{turn}_{number}"
         tokens = answer["input_tokens"] + answer["output_tokens"]
-        talked = Talked(Exchange(prompt=_prompt(request), answer=_said(answer)), tokens)
+        exchange = Exchange(prompt=_prompt(asked.request), answer=_said(entry["answer"]))
+        talked = Talked(exchange, tokens)
         self._talked.setdefault(case, []).append(talked)
         return answer
 

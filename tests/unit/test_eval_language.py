@@ -24,6 +24,7 @@ ENGLISH = (
     "Write a Dockerfile and push the image",
     "The page loads in less than 2 s",
     "Add error handling",
+    "Normalize Café Names",
     "Create React Components",
     "Translate “Crear un chat con WebSockets” into tasks for the team",
     "Design the user interface",
