@@ -16,6 +16,8 @@ UNUSABLE: Final = (ModelBadOutput, ModelRefused, ModelTruncated)
 """The errors that an answer's text is to blame for."""
 FEWEST_CRITERIA: Final = 2
 MOST_CRITERIA: Final = 5
+FEWEST_UNASKED: Final = 2
+MOST_UNASKED: Final = 7
 _VAGUE: Final = re.compile(
     r"\b(?:intuitiv\w+|user[- ]friendly|easy to (?:use|understand)|effective(?:ly)?"
     r"|efficient(?:ly)?|appropriate(?:ly)?|proper(?:ly)?|as expected|maintainable|readable"
@@ -66,11 +68,12 @@ def not_repeated(_case: Case, outcome: Outcome) -> Score:
 
 
 def count_honoured(case: Case, outcome: Outcome) -> Score:
-    """Return 1 for as many new rows as were asked for."""
+    """Return 1 for as many new rows as were asked for; where nobody said, from 2 to 7."""
     asked = case.inputs["request"]["count"]
-    if asked is None or "unusable" in outcome.data:
+    if "unusable" in outcome.data:
         return None
-    return float(len(_rows(outcome)) == asked)
+    made = len(_rows(outcome))
+    return float(FEWEST_UNASKED <= made <= MOST_UNASKED if asked is None else made == asked)
 
 
 def own_rows_untouched(_case: Case, outcome: Outcome) -> Score:

@@ -55,10 +55,10 @@ def decided(_case: Case, outcome: Outcome) -> Score:
 
 
 def anchored(case: Case, outcome: Outcome) -> Score:
-    """Return 1 where the quote of every finding stands in the code, in the lines it names."""
-    findings = outcome.data.get("findings")
-    if not findings:
+    """Return 1 where no finding is shown whose quote is not in the code, in the lines it names."""
+    if "findings" not in outcome.data:
         return None
+    findings = outcome.data["findings"]
     places = [locate(one["quote"], case.inputs["code"]) for one in findings]
     return float(
         all(

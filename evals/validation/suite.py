@@ -178,7 +178,7 @@ SUITE = Suite(
         ),
         Metric(
             name="anchored",
-            question="Does each finding quote the code where it says?",
+            question="Is no finding shown that does not quote the code where it says?",
             score=anchored,
             bound=1.0,
         ),
