@@ -2,8 +2,8 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-faults test-clients test-page test-vscode test-local evals bench check format \
-	lock clean
+.PHONY: help demo serve test test-faults test-clients test-page test-vscode test-local test-evals test-docs \
+	evals bench check format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -44,6 +44,12 @@ test-vscode: $(READY) ## Build the VS Code extension and use it in a real one (n
 
 test-local: $(READY) ## Run the tests of the real local model
 	@$(BIN)/pytest -m local_model
+
+test-evals: $(READY) ## Plant a regression in each suite of evals, and see the gate shut
+	@$(BIN)/pytest -m evals
+
+test-docs: $(READY) ## Type every command of README and docs
+	@$(BIN)/pytest -m documents
 
 evals: $(READY) ## Hold the agent's quality against the baseline, offline (EVALS=options)
 	@$(BIN)/goals eval run $(EVALS)

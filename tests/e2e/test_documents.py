@@ -79,6 +79,7 @@ def test_no_reason_is_left_of_a_command_that_is_gone() -> None:
     assert unused <= {"docker ", ".venv/bin/pytest", ".venv/bin/goals eval"}
 
 
+@pytest.mark.documents
 @pytest.mark.parametrize(
     "page",
     [one for one in documents() if any(block.language in TYPED for block in blocks(one))],

@@ -21,6 +21,8 @@ from evals.suite import Json, Model, Task, Way
 from tools.embedders import SCRIPTED_MODEL, Embedder
 from tools.embedding_models import ScriptedEmbeddings
 
+pytestmark = pytest.mark.evals
+
 CASES = {case.id: case for case in (*load_cases(), *load_cases(UNRECORDED))}
 CHOSEN = (
     "es-accept-all",

@@ -17,6 +17,8 @@ from evals.results import Results
 from evals.suggestion import suite as suggestion
 from evals.suite import Suite
 
+pytestmark = pytest.mark.evals
+
 GOALS = ("suggest-es-functions", "suggest-en-todo-accessible", "suggest-en-ci-overlap")
 PLANS = ("breakdown-es-jwt-api", "breakdown-es-spam-classifier", "breakdown-en-guessing-game")
 

@@ -21,6 +21,8 @@ from tests.eval_suites import make_toy_model
 from tools.embedders import LOCAL_MODEL, Embedder
 from tools.embedding_models import LocalEmbeddings
 
+pytestmark = pytest.mark.evals
+
 TOPICS = {"auth", "other", "none"}
 WHOLE = load_retrieval_set()
 FEW = RetrievalSet(

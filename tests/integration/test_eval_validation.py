@@ -17,6 +17,8 @@ from evals.validation.suite import SUITE
 from tools.analysis.runs import boxes, cpython
 from tools.analysis.runs.native import registry
 
+pytestmark = pytest.mark.evals
+
 FEW = (
     "py-anagrams", "py-cuenta-bancaria", "js-en-ambas", "java-", "c-", "sql-", "py-aparcamiento",
 )  # fmt: skip

@@ -26,7 +26,7 @@ from evals.results import Results
 from evals.suite import Model, Task
 from tools.analysis.facts.secrets import Redacted
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.evals, pytest.mark.asyncio(loop_scope="module")]
 
 CALM = ["chat-en-title-delete", "validate-en-comment-orders", "benign-es-comment-ignore"]
 Plant = Callable[[pytest.MonkeyPatch], None]
