@@ -20,10 +20,7 @@ def case(*, correct: bool = True, bug: str | None = None, kind: str = "with exam
     )
 
 
-def said(
-    passed: bool | None = True,  # noqa: FBT001, FBT002 - it is what is said
-    **changed: Any,
-) -> Outcome:
+def said(passed: bool | None = True, **changed: Any) -> Outcome:  # noqa: FBT001 - it is what is said
     plain: Json = {
         "passed": passed,
         "findings": [],
