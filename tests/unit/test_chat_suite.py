@@ -35,7 +35,7 @@ STATUS = {
     "before": "todo",
     "fields": {"status": "completed"},
 }
-ADDED = {"change": "add", "kind": "goal", "id": "gol#1", **GOAL["fields"]}  # type: ignore[dict-item]  # JSON
+ADDED = {"change": "add", "kind": "goal", "id": "gol#1", **GOAL["fields"]}  # type: ignore[dict-item]  # JSON of any form
 EVENTS: list[Json] = [
     {"type": "RUN_STARTED", "id": None},
     {"type": "STEP_STARTED", "id": "converse"},
