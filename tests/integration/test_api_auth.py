@@ -23,7 +23,10 @@ from tests.issuers import AUDIENCE, EC_KEY, ISSUER, jwk, open_issuer, sign
 from tests.service import JWT, Learner, Service
 from tools.context import ToolContext
 
-OPEN = {"check_alive", "check_ready", "read_metrics", "register_user", "create_token"}
+OPEN = {
+    *("check_alive", "check_ready", "read_metrics", "register_user", "create_token"),
+    *("show_page", "show_asset"),
+}
 
 
 def _requests() -> Iterator[tuple[str, str]]:
@@ -45,6 +48,8 @@ def _requests() -> Iterator[tuple[str, str]]:
     yield "GET", "/v1/dismissals"
     yield "DELETE", "/v1/dismissals/x"
     yield "GET", "/v1/usage"
+    yield "GET", "/v1/activity"
+    yield "POST", "/v1/proposals"
     yield "GET", "/v1/users/me"
     yield "PATCH", "/v1/users/me"
     yield "DELETE", "/v1/users/me"
