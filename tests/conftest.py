@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
@@ -30,3 +31,14 @@ def unconfigured_logging() -> Iterator[None]:
         root.setLevel(logging.WARNING)
     if "structlog" in sys.modules:
         sys.modules["structlog"].reset_defaults()
+
+
+SLOW: Final = frozenset(
+    {"test_sandbox_escapes.py", "test_sandbox.py", "test_contract.py", "test_native_escapes.py"}
+)
+"""Files that would be left for the end, with one process at work."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow files, so that all processes end at the same time."""
+    items.sort(key=lambda item: item.path.name not in SLOW)

@@ -44,6 +44,7 @@ def running_parts() -> set[str]:
         pytest.param(set(SECTIONS), id="all", marks=pytest.mark.faults),
     ],
 )
+@pytest.mark.faults
 def test_a_small_run_measures_what_it_is_asked_for_and_leaves_nothing_behind(
     sections: set[str], tmp_path: Path
 ) -> None:

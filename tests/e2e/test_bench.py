@@ -70,6 +70,7 @@ def ours_in(broker: Any) -> list[str]:
     return found
 
 
+@pytest.mark.faults
 def test_a_small_run_measures_everything_and_leaves_the_broker_as_it_was(
     environment: dict[str, str], broker: Any
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_broker_in_use_is_left_alone(environment: dict[str, str], broker: Any)
     assert len(ours_in(broker)) == 4
 
 
+@pytest.mark.faults
 def test_an_interrupted_run_leaves_the_broker_as_it_was(
     environment: dict[str, str], broker: Any
 ) -> None:

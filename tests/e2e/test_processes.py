@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from tests.e2e.conftest import Program
 
@@ -52,6 +53,7 @@ def test_the_whole_job_over_http_ends_in_parquet_when_the_server_stops(program: 
     assert left.stdout.strip() == "0"
 
 
+@pytest.mark.faults
 def test_rows_survive_a_killed_server_and_the_next_one_goes_on(program: Program) -> None:
     token = program.run("token", "--user", "ana").stdout.strip()
     with program.serve() as server:
@@ -169,6 +171,7 @@ def test_a_relay_without_a_broker_is_one_line(program: Program) -> None:
     assert "AMQP_URL is not set" in done.stderr.strip().splitlines()[-1]
 
 
+@pytest.mark.faults
 def test_the_worker_carries_events_through_the_broker(program: Program, amqp_url: str) -> None:
     program.run("token", "--user", "ana")
 

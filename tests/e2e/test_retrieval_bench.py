@@ -26,6 +26,7 @@ def bench(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.faults
 def test_a_small_run_measures_every_way_and_finds_every_row(tmp_path: Path) -> None:
     done = bench(tmp_path, "--json", *LITTLE)
 

@@ -404,6 +404,7 @@ def start_backfill(database_url: str, service_url: str) -> subprocess.Popen[str]
     )
 
 
+@pytest.mark.faults
 async def test_the_command_goes_on_after_it_was_killed_in_the_middle(
     sessions: Sessions, owner: str, database_url: str
 ) -> None:

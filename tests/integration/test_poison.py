@@ -161,6 +161,7 @@ def assert_only_the_poison_is_missing(engine: Engine, lake: FolderLake) -> None:
     assert held == Counter(row["id"] for row in read_events(engine) if row["id"] not in poison)
 
 
+@pytest.mark.faults
 def test_a_row_that_kills_its_sink_is_set_aside_alone(
     database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: FolderLake
 ) -> None:
@@ -175,6 +176,7 @@ def test_a_row_that_kills_its_sink_is_set_aside_alone(
     assert_only_the_poison_is_missing(outbox, lake)
 
 
+@pytest.mark.faults
 def test_a_row_that_kills_a_worker_without_a_broker_is_set_aside_alone(
     database_url: str, outbox: Engine, lake: FolderLake
 ) -> None:
@@ -186,6 +188,7 @@ def test_a_row_that_kills_a_worker_without_a_broker_is_set_aside_alone(
     assert_only_the_poison_is_missing(outbox, lake)
 
 
+@pytest.mark.faults
 def test_a_message_that_kills_its_reader_is_taken_by_its_name_and_no_other_is_blamed(
     database_url: str, outbox: Engine, amqp_url: str, channel: Any, lake: FolderLake
 ) -> None:
