@@ -37,10 +37,11 @@ def _storable(text: str) -> str:
     return text
 
 
-def _visible(text: str) -> str:
-    if all(unicodedata.category(character)[0] in "CZ" for character in text):
+def _one_line(text: str) -> str:
+    line = _storable(text).strip()
+    if all(unicodedata.category(character)[0] in "CZ" for character in line):
         raise PydanticCustomError("text_blank", "nothing in this text can be seen")
-    return text
+    return line
 
 
 def _plausible(moment: datetime) -> datetime:
@@ -64,14 +65,13 @@ def _any_text(value: JsonValue) -> JsonValue:
 
 Text = Annotated[str, AfterValidator(_storable)]
 """Any text that can be stored, as it is."""
-Line = Annotated[
-    Text, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_visible)
-]
-"""A text without space around it, of which something can be seen."""
-Title = Annotated[Line, Field(max_length=MAX_TITLE)]
-FullName = Annotated[Line, Field(max_length=255)]
+LINE: Final = AfterValidator(_one_line)
+"""Space around it goes, and something of it can be seen; a limit counts what was sent."""
+Line = Annotated[str, Field(min_length=1), LINE]
+Title = Annotated[str, Field(min_length=1, max_length=MAX_TITLE), LINE]
+FullName = Annotated[str, Field(min_length=1, max_length=255), LINE]
 Description = Annotated[Text, Field(max_length=MAX_DESCRIPTION)]
-CriterionText = Annotated[Line, Field(max_length=MAX_CRITERION)]
+CriterionText = Annotated[str, Field(min_length=1, max_length=MAX_CRITERION), LINE]
 Criteria = Annotated[list[CriterionText], Field(max_length=MAX_CRITERIA)]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
 Percentage = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, strict=True)]
@@ -86,8 +86,8 @@ Metadata = Annotated[
 ]
 AnyMetadata = Annotated[dict[str, JsonValue], AfterValidator(_any_text)]
 """Metadata of another service, of whatever size: every text in them can be stored."""
-Language = Annotated[Line, Field(max_length=50), AfterValidator(str.lower)]
-FilePath = Annotated[Line, Field(max_length=1_000), AfterValidator(_visible)]
+Language = Annotated[str, Field(min_length=1, max_length=50), LINE, AfterValidator(str.lower)]
+FilePath = Annotated[str, Field(min_length=1, max_length=1_000), LINE]
 Code = Annotated[Text, Field(max_length=MAX_CODE)]
-Reason = Annotated[Line, Field(max_length=MAX_REASON), AfterValidator(_visible)]
+Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON), LINE]
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]

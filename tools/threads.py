@@ -12,10 +12,10 @@ from db.threads import Messages, Threads
 from tools.context import ToolContext
 from tools.cursors import decode_cursor, encode_cursor
 from tools.errors import NotFound, RunActive
-from tools.texts import Line
+from tools.texts import LINE
 
 MAX_THREAD_TITLE: Final = 200
-ThreadTitle = Annotated[Line, Field(max_length=MAX_THREAD_TITLE)]
+ThreadTitle = Annotated[str, Field(min_length=1, max_length=MAX_THREAD_TITLE), LINE]
 
 
 class ThreadPatch(BaseModel):

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.faults
 
 EXIT_SECONDS: Final = 30.0
 PATIENCE: Final = 60.0
+KEYED: Final = {"Idempotency-Key": "stopping"}
 NOBODY_WAITS: Final = (
     "select 1 from runs having count(*) filter"
     " (where state = 'running' and lease_until < now() at time zone 'utc') = 0"
@@ -180,7 +181,7 @@ async def test_writes_are_answered_or_refused_and_a_short_run_ends_before_the_se
         server = machines.start()
         await server.wait_until_it_listens()
         async with client(server, token) as caller:
-            run = (await caller.post("/v1/runs", json={"message": "Hola"})).json()
+            run = (await caller.post("/v1/runs", json={"message": "Hola"}, headers=KEYED)).json()
         writers = [asyncio.create_task(write_until_refused(server, token)) for _ in range(8)]
         listening = asyncio.create_task(listen(server, token, run["id"]))
         await until(database_url, "select 1 from goals")
@@ -209,7 +210,7 @@ async def test_a_long_run_is_handed_to_another_server_at_once_and_its_listener_t
         await first.wait_until_it_listens()
         await second.wait_until_it_listens()
         async with client(first, token) as caller:
-            run = (await caller.post("/v1/runs", json={"message": "Hola"})).json()
+            run = (await caller.post("/v1/runs", json={"message": "Hola"}, headers=KEYED)).json()
             said = {"model": "goals-planner", "messages": [{"role": "user", "content": "Buenas"}]}
             talking = asyncio.create_task(
                 caller.post("/v1/chat/completions", json={**said, "stream": True})

@@ -20,6 +20,7 @@ from tests.e2e.conftest import Program
 from tests.scrapes import parse
 
 PATIENCE = 120.0
+NOBODY = "postgresql://nobody@127.0.0.1:1/x"
 pytestmark = pytest.mark.faults
 
 
@@ -121,7 +122,8 @@ def test_the_processes_end_with_the_one_that_started_them(program: Program) -> N
     ("environment", "says"),
     [
         ({"GOALS_CHAT": "local", "GOALS_LOCAL_MODEL": "/nowhere/model.gguf"}, "goals models pull"),
-        ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"}, "GOALS_JWT_SECRET"),
+        ({"DATABASE_URL": NOBODY}, "DATABASE_APP_URL"),
+        ({"DATABASE_URL": NOBODY, "DATABASE_APP_URL": NOBODY}, "GOALS_JWT_SECRET"),
     ],
 )
 def test_what_no_process_could_start_with_is_one_line(
