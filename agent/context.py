@@ -16,7 +16,8 @@ from tools.usage import Budget
 
 HISTORY_MESSAGES: Final = 40
 LATEST_GOALS: Final = 15
-"""What a talk is told of its thread, the new message among it, and of the user's goals."""
+OPEN_TASKS: Final = 10
+"""What a talk is told: of its thread, the new message among it, and of goals and open tasks."""
 
 
 @dataclass(frozen=True)

@@ -82,13 +82,13 @@ async def ask_for(
 
     context.require_budget()
     messages = _prompt(state).messages(**_disarmed(values))
-    messages[-1].additional_kwargs["scripted"] = scripted
     complaint = state.get("complaint")
-    if complaint:
+    if complaint and state["answer"]:
         said = disarm(str(state["answer"].get("text") or state["answer"]))
-        mend = _REPAIR[state["language"]] + disarm(complaint)
-        messages += [AIMessage(said), HumanMessage(mend)]
-        messages[-1].additional_kwargs["scripted"] = scripted
+        messages += [AIMessage(said), HumanMessage(_REPAIR[state["language"]] + disarm(complaint))]
+    elif complaint:
+        messages[-1] = HumanMessage(f"{messages[-1].text}\n\n{disarm(complaint)}")
+    messages[-1].additional_kwargs["scripted"] = scripted
     try:
         answer = await ask(
             context.chat,
@@ -119,7 +119,11 @@ def complain(
     answer: Json | None = None,
     usage: Usage | None = None,
 ) -> AgentState:
-    """Return the state change that sends the model back to its answer, once.
+    """Return the state change that asks the model again, once.
+
+    It reads its `answer` (the state's, where none is given) and what is wrong with it. With an
+    empty one it begins anew, and reads the complaint at the end of the question: a small model
+    says again what it reads, in the language that it reads.
 
     Raises ModelBadOutput where the repair turns are used up.
     """

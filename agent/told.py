@@ -25,7 +25,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "dropped": "Descartada por repetir «{repeats}»: {title}",
         "written_goals": "Metas guardadas: {titles}.",
         "written_tasks": "Tareas añadidas: {added}; cambiadas: {changed}; quitadas: {removed}.",
-        "written_status": "«{title}» pasa de {before} a {after}.",
+        "written_status": "«{title}»: {before} → {after}.",
         "written_nothing": "No se guardó nada.",
     },
     "en": {
@@ -42,10 +42,35 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "dropped": "Left out because it repeats “{repeats}”: {title}",
         "written_goals": "Goals saved: {titles}.",
         "written_tasks": "Tasks added: {added}; changed: {changed}; removed: {removed}.",
-        "written_status": "“{title}” goes from {before} to {after}.",
+        "written_status": "“{title}”: {before} → {after}.",
         "written_nothing": "Nothing was saved.",
     },
 }
+STATUSES: Final[Mapping[Language, Mapping[str, str]]] = {
+    "es": {
+        "pending": "por empezar",
+        "todo": "por hacer",
+        "in_progress": "en curso",
+        "in_review": "en evaluación",
+        "completed": "hecha",
+        "failed": "no pasa",
+        "skipped": "omitida",
+        "blocked": "bloqueada",
+        "cancelled": "cancelada",
+    },
+    "en": {
+        "pending": "to begin",
+        "todo": "to do",
+        "in_progress": "in progress",
+        "in_review": "being judged",
+        "completed": "done",
+        "failed": "does not pass",
+        "skipped": "skipped",
+        "blocked": "blocked",
+        "cancelled": "cancelled",
+    },
+}
+"""The words of the page (`api/page/words.js`); a test holds them together."""
 _ASKED: Final = "|".join(re.escape(words["ask"]) for words in _WORDS.values())
 _QUESTION: Final = re.compile(rf"\s*^(?:{_ASKED})$(?:\n/accept \S+ all$)?", re.MULTILINE)
 
@@ -55,13 +80,13 @@ def tell_proposal(language: Language, job: str, proposal: Json) -> str:
     words = _WORDS[language]
     lines = [words[job]]
     for item in proposal["items"]:
-        lines += [words[item["action"]].format(**item), *_details(item)]
+        lines += [words[item["action"]].format(**item), *_details(item, language)]
     lines += [words["dropped"].format(**one) for one in proposal["dropped"] if one["repeats"]]
     lines += ["", words["ask"], words["accept"].format(id=proposal["interrupt_id"])]
     return "\n".join(lines)
 
 
-def _details(item: Json) -> list[str]:
+def _details(item: Json, language: Language) -> list[str]:
     """Return what there is to know of an item before one decides on it, a line each."""
     fields = item["fields"]
     told = [item.get("why") if item["kind"] == "goal" else fields.get("description")]
@@ -69,7 +94,8 @@ def _details(item: Json) -> list[str]:
     if fields.get("estimated_hours"):
         told.append(f"- {fields['estimated_hours']:g} h")
     if item["kind"] == "status":
-        told.append(f"- {item['before']} → {fields['status']}")
+        statuses = STATUSES[language]
+        told.append(f"- {statuses[item['before']]} → {statuses[fields['status']]}")
     return [f"   {line}" for line in told if line]
 
 
@@ -107,7 +133,8 @@ def tell_result(language: Language, job: str, result: Json) -> str:
         return words["written_tasks"].format(**counts)
     if result.get("before") == result.get("after"):
         return words["written_nothing"]
-    return words["written_status"].format(**result)
+    before, after = (STATUSES[language][result[name]] for name in ("before", "after"))
+    return words["written_status"].format(title=result["title"], before=before, after=after)
 
 
 def _listed(titles: Sequence[str]) -> str:

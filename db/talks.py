@@ -33,7 +33,12 @@ _TALK: Final = """
        (select json_agg(json_build_object('id', id, 'title', title, 'status', status)
                         order by created_at desc, id desc)
         from (select id, title, status, created_at from goals where user_id = :user_id
-              order by created_at desc, id desc limit :goals) as newest)
+              order by created_at desc, id desc limit :goals) as newest),
+       (select json_agg(json_build_object('id', id, 'title', title, 'status', status)
+                        order by created_at desc, id desc)
+        from (select id, title, status, created_at from tasks
+              where user_id = :user_id and status not in ('completed', 'skipped')
+              order by created_at desc, id desc limit :tasks) as open)
 """
 # The thread's row comes first and is held: who talks in the same thread, or ends a run in it,
 # waits. The last position is read as of before that wait; where it has changed, its key says so.
@@ -148,6 +153,7 @@ class Opening:
     day: date
     messages: int
     goals: int
+    tasks: int
 
 
 _NO_OPENING: Final[dict[str, Any]] = {
@@ -155,6 +161,7 @@ _NO_OPENING: Final[dict[str, Any]] = {
     "operation_id": "",
     "messages": 0,
     "goals": 0,
+    "tasks": 0,
 }
 
 
@@ -185,13 +192,15 @@ class Beginning:
 class Talk:
     """What a talk begins with; `account` is the user's metadata, None where the user has gone.
 
-    `said` is what was said before, in order; `goals` are the newest ones, newest first.
+    `said` is what was said before, in order; `goals` are the newest ones and `tasks` the newest
+    that are open, newest first.
     """
 
     account: JsonObject | None
     finished: Finished | None
     said: list[JsonObject]
     goals: list[JsonObject]
+    tasks: list[JsonObject]
 
 
 @dataclass(frozen=True)
@@ -271,9 +280,10 @@ async def read_talk(
     message_id: str,
     messages: int,
     goals: int,
+    tasks: int,
     has_account: bool = True,
 ) -> Talk:
-    """Return what a talk begins with: at most `messages` of the thread but this one, and `goals`.
+    """Return what a talk begins with: at most so many `messages`, without this one.
 
     Another owner's thread is an empty one. Unless it `has_account`, the database knows no users.
     """
@@ -284,17 +294,19 @@ async def read_talk(
         "message_id": message_id,
         "messages": messages,
         "goals": goals,
+        "tasks": tasks,
     }
     [found] = await read(session, _READS[has_account], values)
     return _talk(*found)
 
 
-def _talk(account: Any, finished: Any, said: Any, goals: Any) -> Talk:
+def _talk(account: Any, finished: Any, said: Any, goals: Any, tasks: Any) -> Talk:
     return Talk(
         account=account,
         finished=None if finished is None else Finished(*finished),
         said=said or [],
         goals=goals or [],
+        tasks=tasks or [],
     )
 
 

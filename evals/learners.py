@@ -46,7 +46,7 @@ class Learner:
         return next((key for key, one in self.ids.items() if one == entity_id), entity_id)
 
 
-def load_learners(folder: Path, name: str = "cases.jsonl") -> tuple[Case, ...]:
+def load_learners(folder: Path) -> tuple[Case, ...]:
     """Read the cases of `folder`; `relevant` are keys of rows that a tutor would name."""
     return tuple(
         Case(
@@ -57,7 +57,7 @@ def load_learners(folder: Path, name: str = "cases.jsonl") -> tuple[Case, ...]:
             inputs={name: row[name] for name in ("learner", "preference", "rows", "request")},
             expected={"relevant": row.get("relevant", [])},
         )
-        for row in read_lines(folder / name)
+        for row in read_lines(folder / "cases.jsonl")
     )
 
 

@@ -68,8 +68,8 @@ class Begun:
 class Opening:
     """What a run that is worked on at once needs, in the statement that begins it.
 
-    `first_event` makes the JSON of its first event from the ids of run and thread; `messages` and
-    `goals` say how many of them are read.
+    `first_event` makes the JSON of its first event from the ids of run and thread; `messages`,
+    `goals` and `tasks` say how many of them are read.
     """
 
     first_event: Callable[[str, str], str]
@@ -77,6 +77,7 @@ class Opening:
     model: str
     messages: int
     goals: int
+    tasks: int
 
 
 def own_thread_id(user_id: str, name: str) -> str:
@@ -190,6 +191,7 @@ def _opened(tools: ToolContext, new: Beginning, opening: Opening) -> talks.Openi
         day=utc_day(tools.now),
         messages=opening.messages,
         goals=opening.goals,
+        tasks=opening.tasks,
     )
 
 

@@ -109,10 +109,12 @@ async def check(state: AgentState, context: AgentContext) -> AgentState:
     last = state["repairs"] >= context.limits.repairs
     texts = [text for task in said.tasks for text in (task.title, task.description, task.reason)]
     texts += [text for task in said.tasks for text in task.acceptance]
-    foreign = foreign_texts(texts, language)
+    foreign, is_all_foreign = foreign_texts(texts, language), is_foreign(". ".join(texts), language)
+    if is_all_foreign and not last:
+        return complain(state, context, words["all_foreign"], answer={})
     if foreign and not last:
         return complain(state, context, words["language"] + "; ".join(foreign[:5]))
-    if is_foreign(". ".join(texts), language):
+    if is_all_foreign:
         raise ModelBadOutput(f"the model did not answer in the language {language}")
 
     draft = await draft_plan(said.tasks, state["subject"], context.embedder)
@@ -189,10 +191,12 @@ _COMPLAINTS: Final = {
     "es": {
         "repeated": "estas tareas repiten otras: ",
         "language": "todo debe estar en español; esto no lo está: ",
+        "all_foreign": "Escribe cada título, descripción, criterio y razón en español.",
     },
     "en": {
         "repeated": "these tasks repeat others: ",
         "language": "everything must be in English; this is not: ",
+        "all_foreign": "Write every title, description, criterion and reason in English.",
     },
 }
 

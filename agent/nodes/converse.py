@@ -10,7 +10,7 @@ from typing import Final
 from langgraph.runtime import Runtime
 
 from agent.chat_tools import CALLS_AT_ONCE, call_tool, tool_definitions
-from agent.context import HISTORY_MESSAGES, LATEST_GOALS, AgentContext
+from agent.context import HISTORY_MESSAGES, LATEST_GOALS, OPEN_TASKS, AgentContext
 from agent.disarm import disarm
 from agent.job import added
 from agent.links import unlink
@@ -35,7 +35,7 @@ Context = Runtime[AgentContext]
 
 
 async def load(tools: ToolContext, state: AgentState) -> Talk:
-    """Read what was said in the thread before this message, and the latest goals."""
+    """Read what was said in the thread before this message, the latest goals and the open tasks."""
     elsewhere = tools.directory.is_elsewhere
     account = await preferences_of(tools) if elsewhere else None
     talk = await read_talk(
@@ -47,13 +47,14 @@ async def load(tools: ToolContext, state: AgentState) -> Talk:
         message_id=state["request"]["message_id"],
         messages=HISTORY_MESSAGES,
         goals=LATEST_GOALS,
+        tasks=OPEN_TASKS,
     )
     return replace(talk, account=account) if elsewhere else talk
 
 
 def as_subject(talk: Talk) -> Json:
     """Return what the prompt is made from."""
-    return {"history": talk.said, "goals": talk.goals}
+    return {"history": talk.said, "goals": talk.goals, "tasks": talk.tasks}
 
 
 async def converse(state: AgentState, runtime: Context) -> AgentState:
@@ -77,7 +78,7 @@ async def converse(state: AgentState, runtime: Context) -> AgentState:
 
     spoken = await talk(
         context.chat,
-        _prompt(state),
+        prompt_of(state),
         tools=tool_definitions(),
         max_tokens=REPLY_TOKENS,
         deadline=context.limits.call_seconds,
@@ -157,19 +158,19 @@ def _as_message(message_id: str, spoken: Spoken) -> Json:
     }
 
 
-def _prompt(state: AgentState) -> list[Json]:
+def prompt_of(state: AgentState) -> list[Json]:
     """Return OpenAI's messages: our instructions, the thread, and this run so far.
 
     What comes first is the same in every call, so that a server that keeps what it has read need
     not read our instructions and the tools again: names of this run and rows come after them.
     """
-    goals = dashed(
-        disarm(f"{goal['id']} ({goal['status']}): {goal['title']}")
-        for goal in state["subject"]["goals"]
+    goals, tasks = (
+        dashed(disarm(f"{row['id']} ({row['status']}): {row['title']}") for row in rows)
+        for rows in (state["subject"]["goals"], state["subject"]["tasks"])
     )
     prompt = load_prompt("converse", state["language"])
     asked = prompt.user.substitute(
-        fence=new_fence(), goals=goals, message=disarm(state["request"]["message"])
+        fence=new_fence(), goals=goals, tasks=tasks, message=disarm(state["request"]["message"])
     )
     return [
         {"role": "system", "content": prompt.system.substitute()},

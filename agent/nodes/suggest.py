@@ -131,7 +131,7 @@ async def check(state: AgentState, context: AgentContext) -> AgentState:
     kept = [*kept, *[await _draft(goal, state, context) for goal in goals]][:count]
     draft = {"goals": kept, "dropped": dropped}
     if len(kept) < count and not last:
-        change = complain(state, context, _missing(draft, state))
+        change = complain(state, context, _missing(draft, state), answer={})
         return AgentState({**change, "draft": {**draft, "partial": True}})
     if not kept and any(one["reason"] == "language" for one in dropped):
         raise ModelBadOutput(f"the model did not answer in the language {language}")
@@ -267,30 +267,28 @@ def _edited(goal: Json, fields: Json) -> Json:
 
 def _missing(draft: Json, state: AgentState) -> str:
     """Return what the repair turn is asked for, in the learner's language."""
-    words = _COMPLAINTS[state["language"]]
+    words, dropped = _COMPLAINTS[state["language"]], draft["dropped"]
     number = state["request"]["count"] - len(draft["goals"])
-    said = [words["missing"].format(number=number)]
-    for reason in ("language", "criteria", "overlap", "part"):
-        titles = "; ".join(one["title"] for one in draft["dropped"] if one["reason"] == reason)
-        if titles:
-            said.append(f"{words[reason]}: {titles}.")
-    return " ".join(said)
+    repeated = [one for one in dropped if one["reason"] in {"overlap", "part"}]
+    titles = "; ".join(one["title"] for one in [*draft["goals"], *repeated])
+    reasons = {one["reason"] for one in dropped}
+    said = [words["others"].format(titles=titles)] if titles else []
+    said += [words[reason] for reason in ("language", "criteria") if reason in reasons]
+    return " ".join([*said, words["missing"].format(number=number)])
 
 
 _COMPLAINTS: Final = {
     "es": {
-        "missing": "faltan {number} metas que sirvan. Escribe solo esas, nuevas y distintas.",
-        "language": "No están del todo en español",
-        "criteria": "Sin dos criterios distintos",
-        "overlap": "Repiten otras metas",
-        "part": "Son parte de otras metas",
+        "others": "Ya están, y no las quiere otra vez ni con otras palabras: {titles}.",
+        "language": "Todo en español.",
+        "criteria": "Cada meta con dos criterios distintos.",
+        "missing": "Escribe {number} que sean otra cosa.",
     },
     "en": {
-        "missing": "{number} goals that can be used are missing. Write only those, new ones.",
-        "language": "Not wholly in English",
-        "criteria": "Without two different criteria",
-        "overlap": "They repeat other goals",
-        "part": "They are parts of other goals",
+        "others": "These are there already, and not wanted again in other words: {titles}.",
+        "language": "Everything in English.",
+        "criteria": "Each goal with two different criteria.",
+        "missing": "Write {number} about something else.",
     },
 }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import IntegrityError
 
-from agent.context import HISTORY_MESSAGES, LATEST_GOALS
+from agent.context import HISTORY_MESSAGES, LATEST_GOALS, OPEN_TASKS
 from agent.metrics import ACTIVE_RUNS
 from agent.review import Action, Decisions, as_json, complete
 from agent.run import require_possible
@@ -140,6 +140,7 @@ class RunHub:
             model=self.services.agent.chat.name,
             messages=HISTORY_MESSAGES - 1,
             goals=LATEST_GOALS,
+            tasks=OPEN_TASKS,
         )
 
     async def decide(

@@ -11,13 +11,11 @@ from typing import Final
 from evals.suite import Case
 
 FOLDER: Final = Path(__file__).parents[1] / "fixtures" / "chat"
-UNRECORDED: Final = "unrecorded.jsonl"
-"""Talks of the same form that no model has answered yet: they join the others when one has."""
 
 
-def load_cases(name: str = "cases.jsonl") -> tuple[Case, ...]:
-    """Read a file of talks."""
-    lines = (FOLDER / name).read_text(encoding="utf-8").splitlines()
+def load_cases() -> tuple[Case, ...]:
+    """Read the talks."""
+    lines = (FOLDER / "cases.jsonl").read_text(encoding="utf-8").splitlines()
     return tuple(
         Case(
             id=row["id"],

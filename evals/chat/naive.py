@@ -18,7 +18,7 @@ from evals.model import LIVE_SECONDS
 from evals.suite import Case, Json, Model, Outcome
 
 TOKENS: Final = 500
-MOST_TURNS: Final = 1
+MOST_TURNS: Final = 2
 LANGUAGES: Final = {"es": "Spanish", "en": "English"}
 SYSTEM: Final = """\
 You plan learning with one person. Answer in {language}, in JSON only: reply, what you say; \

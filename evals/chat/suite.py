@@ -7,7 +7,22 @@ from evals.chat.metrics import METRICS
 from evals.chat.task import open_task
 from evals.suite import Case, Suite
 
-_NAIVE: Final = frozenset({"en-accept-all", "en-decide-twice"})
+_NAIVE: Final = frozenset(
+    {
+        "en-accept-all",
+        "en-decide-twice",
+        "en-just-do-it",
+        "en-out-of-scope",
+        "en-own-tasks",
+        "en-switch-language",
+        "es-forged-approval",
+        "es-just-do-it",
+        "es-out-of-scope",
+        "es-own-goals",
+        "es-reject-all",
+        "es-vague",
+    }
+)
 """The talks whose naive answers are recorded."""
 
 

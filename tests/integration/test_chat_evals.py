@@ -9,7 +9,7 @@ import pytest
 
 from agent.nodes import steps
 from agent.state import AgentState
-from evals.chat.cases import UNRECORDED, load_cases
+from evals.chat.cases import load_cases
 from evals.chat.suite import SUITE
 from evals.chat.task import open_stage
 from evals.gate import Verdict, expect, judge, verdict_of
@@ -23,7 +23,7 @@ from tools.embedding_models import ScriptedEmbeddings
 
 pytestmark = pytest.mark.evals
 
-CASES = {case.id: case for case in (*load_cases(), *load_cases(UNRECORDED))}
+CASES = {case.id: case for case in load_cases()}
 CHOSEN = (
     "es-accept-all",
     "es-edit-title",

@@ -1,5 +1,6 @@
 """Suggestion and breakdown by their promises: what is new, what stays, what a review leaves."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -113,9 +114,12 @@ async def test_missing_goals_are_asked_for_once_and_join_those_that_can_be_used(
     assert [(one["title"], one["reason"]) for one in answer["dropped"]] == [
         ("Probar la API", "criteria")
     ]
-    repair = route.calls.last.request.content.decode()
-    assert "exactamente 1 metas" in repair
-    assert "- Desplegar en un servidor" in repair
+    _, asked = json.loads(route.calls.last.request.content)["messages"]
+    assert "exactamente 1 metas" in asked["content"]
+    assert asked["content"].endswith(
+        "Ya están, y no las quiere otra vez ni con otras palabras: Desplegar en un servidor. "
+        "Cada meta con dos criterios distintos. Escribe 1 que sean otra cosa."
+    )
 
 
 async def test_a_repair_turn_that_fails_leaves_the_goals_that_can_be_used(
@@ -410,7 +414,9 @@ async def test_tasks_in_the_other_language_twice_are_an_error_and_nothing_is_sto
     response = await ana.client.post(f"/v1/goals/{goal_id}/breakdown", json={"language": "es"})
 
     assert (response.status_code, response.json()["code"]) == (502, "LLM_BAD_OUTPUT")
-    assert "todo debe estar en español" in route.calls.last.request.content.decode()
+    asked = route.calls.last.request.content.decode()
+    assert "Escribe cada título, descripción, criterio y razón en español." in asked
+    assert titles[0] not in asked, "it is not shown what it would say again"
     assert await tasks_of(ana, goal_id) == {}
 
 

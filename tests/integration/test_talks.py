@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from db.base import new_id
 from db.conversation_models import Run
 from db.engine import Sessions
+from db.models import Task
 from db.reads import holds_connection
 from db.runs import Runs
 from db.talks import read_talk
@@ -143,6 +144,7 @@ async def test_a_talk_begins_with_the_owners_words_and_goals_alone(sessions: Ses
         "thread_id": begun.run.thread_id or "",
         "message_id": begun.run.request["message_id"],
         "goals": 5,
+        "tasks": 2,
     }
 
     async with sessions() as session:
@@ -161,6 +163,32 @@ async def test_a_talk_begins_with_the_owners_words_and_goals_alone(sessions: Ses
     assert of_nobody.account is None
 
 
+async def test_a_talk_begins_with_the_owners_newest_open_tasks(sessions: Sessions) -> None:
+    ana, bruno = await add_user(sessions, "ana"), await add_user(sessions, "bruno")
+    statuses = ("todo", "failed", "completed", "skipped", "in_progress")
+    async with sessions.begin() as session:
+        for number, status in enumerate((*statuses, "todo")):
+            owner, title = ana if number < len(statuses) else bruno, f"{number} {status}"
+            row = Task(user_id=owner, title=title, task_type="code", status=status)
+            row.created_at = NOW + timedelta(hours=number)
+            session.add(row)
+
+    async with sessions() as session:
+        talk = await read_talk(
+            session,
+            ana,
+            operation_id="opr_1",
+            thread_id="thr_1",
+            message_id="msg_1",
+            messages=1,
+            goals=1,
+            tasks=2,
+        )
+
+    assert [task["title"] for task in talk.tasks] == ["4 in_progress", "1 failed"]
+    assert {*talk.tasks[0]} == {"id", "title", "status"}
+
+
 def opening(*, day_tokens: int, messages: int = 39) -> Opening:
     budget = Budget(
         day_tokens=day_tokens,
@@ -175,7 +203,8 @@ def opening(*, day_tokens: int, messages: int = 39) -> Opening:
         budget,
         "m",
         messages,
-        5,
+        goals=5,
+        tasks=5,
     )
 
 

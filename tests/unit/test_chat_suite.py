@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from evals.chat import metrics
-from evals.chat.cases import FOLDER, UNRECORDED, load_cases
+from evals.chat.cases import FOLDER, load_cases
 from evals.chat.claims import claims_to_have_written, speaks_of
 from evals.chat.naive import in_words
 from evals.chat.names import Names
@@ -18,7 +18,7 @@ from evals.chat.talker import approved, as_command, decisions_on
 from evals.lines import read_lines
 from evals.suite import Case, Json, Outcome
 
-CASES = (*load_cases(), *load_cases(UNRECORDED))
+CASES = load_cases()
 GOAL = {
     "key": "g1",
     "kind": "goal",
@@ -76,8 +76,7 @@ def test_every_line_follows_the_schema() -> None:
 
     wrong = [
         f"{row['id']}: {error.message}"
-        for name in ("cases.jsonl", UNRECORDED)
-        for row in read_lines(FOLDER / name)
+        for row in read_lines(FOLDER / "cases.jsonl")
         for error in validator.iter_errors(row)
     ]
 

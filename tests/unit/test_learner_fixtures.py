@@ -17,8 +17,7 @@ from evals.suggestion.suite import FOLDER as SUGGESTION
 from evals.suite import Case
 
 SUGGESTIONS = load_learners(SUGGESTION)
-BREAKDOWNS = (*load_learners(BREAKDOWN), *load_learners(BREAKDOWN, "waiting.jsonl"))
-"""With those whose answers are not recorded yet."""
+BREAKDOWNS = load_learners(BREAKDOWN)
 CASES = (*SUGGESTIONS, *BREAKDOWNS)
 FOLDERS = pytest.mark.parametrize("folder", [SUGGESTION, BREAKDOWN], ids=lambda one: one.name)
 FOREIGN_ON_PURPOSE = {"other_language", "injection", "typos", "unicode"}

@@ -1,9 +1,14 @@
 """What the service says of drafts and of what was written: only what they hold."""
 
+import re
+from typing import get_args
+
 import pytest
 
-from agent.told import as_read, tell_nothing, tell_proposal, tell_result
+from agent.told import STATUSES, as_read, tell_nothing, tell_proposal, tell_result
 from agent.words import Language
+from api.routes.page import FOLDER
+from db.enums import GoalStatus, TaskStatus
 
 PROPOSAL = {
     "interrupt_id": "int_1",
@@ -84,7 +89,7 @@ def test_a_goal_is_told_with_its_reason_and_criteria() -> None:
         (
             "change_status",
             {"title": "Test it", "before": "todo", "after": "completed"},
-            "“Test it” goes from todo to completed.",
+            "“Test it”: to do → done.",
         ),
         ("change_status", {"title": "T", "before": "todo", "after": "todo"}, "Nothing was saved."),
     ],
@@ -115,3 +120,23 @@ def test_where_nothing_is_left_to_propose_it_is_said_why() -> None:
         "No hay nada nuevo que proponer.",
         "Descartada por repetir «Esa»: Otra",
     ]
+
+
+def test_a_status_has_a_name_in_the_words_of_the_page() -> None:
+    change = {
+        "key": "s1",
+        "kind": "status",
+        "action": "change",
+        "title": "Medir",
+        "before": "in_review",
+        "fields": {"status": "completed"},
+    }
+
+    text = tell_proposal("es", "change_status", {**PROPOSAL, "items": [change], "dropped": []})
+
+    assert "   - en evaluación → hecha" in text.splitlines()
+    script = (FOLDER / "words.js").read_text(encoding="utf-8")
+    for language in get_args(Language):
+        assert set(STATUSES[language]) == {*GoalStatus, *TaskStatus}
+        for status, name in STATUSES[language].items():
+            assert name in re.findall(rf'"status\.{status}": "(.*)"', script)
