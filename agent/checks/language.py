@@ -28,12 +28,23 @@ _SMALL: Final = {
 
 def is_foreign(text: str, language: Language) -> bool:
     """Tell whether `text` is clearly in the other of our two languages."""
-    words = _WORDS.findall(text.lower())
-    own = sum(word in _SMALL[language] for word in words)
-    other = sum(word in _SMALL["en" if language == "es" else "es"] for word in words)
+    own, other = _small_words(text, language)
     return other >= CLEARLY and other > own
+
+
+def leans_foreign(text: str, language: Language) -> bool:
+    """Tell whether the only small words of `text` are those of the other language."""
+    own, other = _small_words(text, language)
+    return other > own == 0
 
 
 def foreign_texts(texts: Iterable[str], language: Language) -> list[str]:
     """Return those of `texts` that are clearly in the other language."""
     return [text for text in texts if is_foreign(text, language)]
+
+
+def _small_words(text: str, language: Language) -> tuple[int, int]:
+    words = _WORDS.findall(text.lower())
+    own = sum(word in _SMALL[language] for word in words)
+    other = sum(word in _SMALL["en" if language == "es" else "es"] for word in words)
+    return own, other

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.checks.language import foreign_texts, is_foreign
+from agent.checks.language import foreign_texts, is_foreign, leans_foreign
 from agent.checks.overlap import Named, Vector, cosine, cosines, find_overlaps, unit
 from agent.outputs import SuggestedGoal
 from agent.state import Json, Source
@@ -56,12 +56,19 @@ class Part:
 def find_fault(goal: SuggestedGoal, language: Language, *, strict: bool) -> Fault | None:
     """Return why a goal cannot be used, None where it can.
 
-    `strict` refuses one sentence in the other language, else the goal as a whole must be in it.
+    `strict` refuses one sentence in the other language, else the goal as a whole must be in it,
+    and criteria that lean to the other one do not count.
     """
     texts = [goal.title, goal.description, goal.why, *goal.criteria]
     if is_foreign(". ".join(texts), language) or (strict and foreign_texts(texts, language)):
         return "language"
-    return "criteria" if len(distinct(goal.criteria)) < LEAST_CRITERIA else None
+    criteria = usable_criteria(goal, language, strict=strict)
+    return "criteria" if len(criteria) < LEAST_CRITERIA else None
+
+
+def usable_criteria(goal: SuggestedGoal, language: Language, *, strict: bool) -> list[str]:
+    """Return the distinct criteria of a goal; unless `strict`, those in the learner's language."""
+    return distinct(text for text in goal.criteria if strict or not leans_foreign(text, language))
 
 
 def distinct(texts: Iterable[str]) -> list[str]:

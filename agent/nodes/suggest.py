@@ -6,10 +6,10 @@ from typing import Final
 from agent.checks.suggestions import (
     NewGoal,
     as_dropped,
-    distinct,
     drop_repeats,
     find_fault,
     nearest_source,
+    usable_criteria,
 )
 from agent.context import AgentContext
 from agent.course import course_line, load_course
@@ -122,7 +122,8 @@ async def check(state: AgentState, context: AgentContext) -> AgentState:
         if reason is not None:
             dropped.append(as_dropped(goal.title, reason=reason))
         else:
-            usable.append(goal.model_copy(update={"criteria": distinct(goal.criteria)}))
+            criteria = usable_criteria(goal, language, strict=not last)
+            usable.append(goal.model_copy(update={"criteria": criteria}))
 
     known = [*state["subject"]["goals"], *({**goal, "id": None} for goal in kept)]
     goals, repeating = await drop_repeats(usable, known, context.embedder)

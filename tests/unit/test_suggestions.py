@@ -15,6 +15,7 @@ from agent.checks.suggestions import (
     find_fault,
     find_parts,
     nearest_source,
+    usable_criteria,
 )
 from agent.models import without_titles
 from agent.nodes.suggest import decide, items
@@ -57,6 +58,17 @@ def draft(*titles: str) -> dict[str, Any]:
     return {"goals": goals, "dropped": []}
 
 
+def test_criteria_in_the_other_language_do_not_count_once_nobody_can_be_asked_again() -> None:
+    criteria = ("Speed of build", "La imagen pesa menos de 100 MB", "Docker Compose")
+    goal = suggested("Reducir la imagen", *criteria)
+
+    assert usable_criteria(goal, "es", strict=False) == list(criteria[1:])
+    assert find_fault(goal, "es", strict=False) is None
+    assert (
+        find_fault(suggested("Reducir la imagen", *criteria[:2]), "es", strict=False) == "criteria"
+    )
+
+
 def test_a_criterion_that_comes_twice_counts_once() -> None:
     assert distinct(["Se ve.", "se  ve", "Se mide"]) == ["Se ve.", "Se mide"]
 
@@ -74,6 +86,7 @@ def test_one_sentence_in_the_other_language_is_refused_while_there_is_a_turn_lef
     goal = suggested(
         "Probar la API con pytest",
         "Todas las pruebas de la API pasan en cada cambio",
+        "La prueba que falta se ve en la lista",
         "The user can log in with the token of the session",
         description="Se escriben las pruebas de los casos que fallan y de los que no",
     )
