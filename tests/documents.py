@@ -111,3 +111,5 @@ class Shell:
         self._process.stdin.write("kill $(jobs -p) 2>/dev/null; wait; exit 0\n")
         self._process.stdin.close()
         self._process.wait(SECONDS)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
