@@ -19,7 +19,7 @@ serve: $(READY) ## Start the API on 127.0.0.1:8000
 	@$(BIN)/goals serve
 
 test: $(READY) ## Run all tests but the slow ones below
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 test-faults: $(READY) ## Kill, stop and starve all that carries events (20 minutes)
 	@$(BIN)/pytest -m faults
