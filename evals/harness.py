@@ -80,9 +80,9 @@ async def run_suite(suite: Suite, model: Model, *, ways: Sequence[Way], note: No
     """
     cases = tuple(suite.load())
     if not cases:
-        raise CannotJudge(f"{suite.name}: there are no cases")
+        raise CannotJudge("there are no cases")
     if len({case.id for case in cases}) < len(cases):
-        raise CannotJudge(f"{suite.name}: two cases have one id")
+        raise CannotJudge("two cases have one id")
     gone: dict[Way, _Gone] = {}
     for way in ways:
         seen = cases if way == "product" else tuple(filter(suite.naive_sees, cases))
@@ -185,7 +185,7 @@ async def _go_through(suite: Suite, cases: tuple[Case, ...], way: Way, task: _As
     )
     rows = {row.name: row for row in report.cases}
     if len(rows) != len(cases):
-        raise CannotJudge(f"{suite.name}: {report.failures[0].error_message}")
+        raise CannotJudge(report.failures[0].error_message)
     for row in report.cases:
         _require_scores(suite, row)
     return _Gone(
@@ -201,7 +201,7 @@ async def _go_through(suite: Suite, cases: tuple[Case, ...], way: Way, task: _As
 
 def _require_scores(suite: Suite, row: ReportCase[Case, Outcome, None]) -> None:
     for failure in row.evaluator_failures:
-        raise CannotJudge(f"{suite.name}, {row.name}: a metric raises {failure.error_message}")
+        raise CannotJudge(f"{row.name}: a metric raises {failure.error_message}")
 
 
 def _require_answers(suite: Suite, recordings: Recordings | None) -> None:
@@ -212,9 +212,9 @@ def _require_answers(suite: Suite, recordings: Recordings | None) -> None:
         shown = "\n".join(str(miss) for miss in recordings.misses[:MISSES_SHOWN])
         rest = len(recordings.misses) - MISSES_SHOWN
         more = f"\n… and {rest} questions more" if rest > 0 else ""
-        raise CannotJudge(f"{suite.name}: {shown}{more}")
+        raise CannotJudge(f"{shown}{more}")
     if recordings.away:
-        raise CannotJudge(f"{suite.name}: the model is away ({recordings.away[0]})")
+        raise CannotJudge(f"the model is away ({recordings.away[0]})")
 
 
 def _way_result(way: Way, gone: _Gone, *, beside: _Gone | None = None) -> WayResult:
