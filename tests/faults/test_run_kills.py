@@ -31,7 +31,7 @@ LEASE_SECONDS: Final = "1"
 SECRET: Final = "a secret of fault tests, at least 32 bytes"
 MESSAGE: Final = {"message": "Quiero aprender a probar mi API"}
 OTHER_WAYS: Final = ("agent.break_down_goal", "agent.change_status", "agent.validate_code")
-DAILY: Final = frozenset({"agent.persist.done", "agent.propose.done", "run.before_end"})
+DAILY: Final = frozenset({"agent.persist.done", "run.before_end"})
 
 
 def cases() -> Iterator[Any]:
