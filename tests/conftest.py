@@ -21,20 +21,8 @@ pytest_plugins = [
 ]
 
 
-def log_plainly() -> None:
-    """Let structlog print tracebacks as Python does: with all locals, one takes ten seconds."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
-        logger_factory=structlog.PrintLoggerFactory(),
-    )
-
-
-log_plainly()
+# A traceback with all locals, as structlog prints it by itself, takes ten seconds.
+structlog.get_config()["processors"][-1].exception_formatter = structlog.dev.plain_traceback
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +33,7 @@ def unconfigured_logging() -> Iterator[None]:
     for handler in [one for one in root.handlers if type(one) is logging.StreamHandler]:
         root.removeHandler(handler)
         root.setLevel(logging.WARNING)
-    log_plainly()
+    structlog.reset_defaults()
 
 
 SLOW: Final = frozenset(

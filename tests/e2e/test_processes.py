@@ -142,6 +142,7 @@ def test_the_doctor_sees_a_broker_that_answers(program: Program, amqp_url: str) 
     assert "RabbitMQ answers" in done.stdout
 
 
+@pytest.mark.faults
 def test_the_lake_answers_sql_and_scrub_finds_it_whole(program: Program) -> None:
     program.run("token", "--user", "ana")
     program.run_worker_until("worker.started")

@@ -31,11 +31,11 @@ LEASE_SECONDS: Final = "1"
 SECRET: Final = "a secret of fault tests, at least 32 bytes"
 MESSAGE: Final = {"message": "Quiero aprender a probar mi API"}
 OTHER_WAYS: Final = ("agent.break_down_goal", "agent.change_status", "agent.validate_code")
-DAILY: Final = frozenset({"agent.persist.done", "run.before_end"})
+DAILY: Final = frozenset({"agent.persist.done"})
 
 
 def cases() -> Iterator[Any]:
-    """Yield every point of a run; a few are in the daily tests."""
+    """Yield every point of a run; one is in the daily tests."""
     for failpoint in FAILPOINTS:
         if failpoint.startswith(("agent.", "run.")) and not failpoint.startswith(OTHER_WAYS):
             marks = [] if failpoint in DAILY else [pytest.mark.faults]

@@ -142,6 +142,7 @@ def test_an_exchange_that_is_gone_ends_the_connection_and_nothing_is_marked(
     assert count_unpublished(outbox, unclaimed=True) == 10
 
 
+@pytest.mark.faults
 def test_the_outbox_drains_after_the_broker_was_away(
     database_url: str, outbox: Engine, tmp_path: Path
 ) -> None:
