@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -212,6 +213,31 @@ async def test_a_caller_that_gives_up_leaves_no_process_behind(
     assert await happens(lambda: noted.exists() and noted.read_text() != "")
 
     task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await gone(int(noted.read_text()))
+
+
+async def test_a_caller_that_gives_up_while_a_program_starts_leaves_no_process_behind(
+    use_program: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted, heard = tmp_path / "pid", asyncio.Event()
+    use_program(HANGS.format(noted=str(noted), group=""))
+    start = asyncio.create_subprocess_exec
+
+    async def start_unheard(*command: Any, **options: Any) -> asyncio.subprocess.Process:
+        process = await start(*command, **options)
+        await heard.wait()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start_unheard)
+    task = asyncio.create_task(find_facts("x = 1\n", "python", seconds=SECONDS))
+    assert await happens(lambda: noted.exists() and noted.read_text() != "")
+
+    task.cancel()
+    await asyncio.sleep(0)
+    heard.set()
 
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -59,8 +59,8 @@ async def run_program(
 
     When this returns, however it does, the program and those that it started are gone.
     """
-    try:
-        process = await asyncio.create_subprocess_exec(
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -69,6 +69,13 @@ async def run_program(
             env=_ENVIRONMENT,
             start_new_session=True,
         )
+    )
+    try:
+        process = await asyncio.shield(starting)
+    except asyncio.CancelledError:  # it may have started others before we have heard of it
+        with suppress(OSError, NotImplementedError):
+            await _end(await starting)
+        raise
     except (OSError, NotImplementedError) as error:
         raise Unusable(f"cannot be started: {error}") from error
     finished = False
