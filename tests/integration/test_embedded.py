@@ -278,3 +278,39 @@ def test_the_psql_of_the_wheel_reaches_it(folder: Path) -> None:
         )
 
     assert finished.stdout == "42\n"
+
+
+ACCOUNT_MAKER: Final = """
+import sys
+from db.embedded import ensure_account
+sys.stdin.readline()
+ensure_account(sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root makes accounts")
+def test_on_a_fresh_machine_processes_make_the_account_once_wherever_useradd_is() -> None:
+    import pwd
+
+    name = f"goals-{os.getpid()}"
+    makers = [
+        subprocess.Popen(
+            [sys.executable, "-c", ACCOUNT_MAKER, name],
+            cwd=ROOT,
+            env={**os.environ, "PATH": "/usr/bin:/bin"},
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    try:
+        for maker in makers:
+            assert maker.stdin is not None
+            maker.stdin.write("\n")
+            maker.stdin.flush()
+        complaints = [maker.communicate(timeout=PATIENCE)[1] for maker in makers]
+        assert complaints == [""] * len(makers)
+        assert pwd.getpwnam(name).pw_uid != 0
+    finally:
+        subprocess.run(["/usr/sbin/userdel", name], check=False, capture_output=True)
