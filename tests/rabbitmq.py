@@ -39,6 +39,8 @@ ADVICE: Final = (
 # Debian's `rabbitmq-server` on the PATH insists on the system's own node and user: the script that
 # it wraps does not.
 SERVER_SCRIPT: Final = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin"
+"""Where dpkg looks for its programs, and which root's PATH may not have."""
 APT_POLICY: Final = Path("/usr/sbin/policy-rc.d")
 
 # The node lives as long as the pipe on standard input, so a killed pytest leaves none behind. Its
@@ -276,7 +278,8 @@ def _install_with_apt() -> None:
         for arguments in (["update"], ["install", "--no-install-recommends", "rabbitmq-server"]):
             done = subprocess.run(
                 ["apt-get", "-qq", "-y", *arguments],
-                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+                env=os.environ
+                | {"DEBIAN_FRONTEND": "noninteractive", "PATH": f"{os.environ['PATH']}:{SBIN}"},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
