@@ -117,8 +117,6 @@ async def _run(name: str, asked: Asked, progress: Progress) -> Found:
         if asked.record and model.name != RECORDED_MODEL:
             raise CannotJudge(f"the recordings are of {RECORDED_MODEL}, not of {model.name}")
         found = await run_suite(suite, model, ways=WAYS, note=note)
-        if asked.record and model.recordings is not None:
-            model.recordings.save()
     for bar in bars.values():
         progress.remove_task(bar)
     return found

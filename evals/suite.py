@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from agent.models import ChatModel
     from evals.recordings import Recordings
+    from evals.vectors import Engine
     from tools.embedders import Embedder
 
 Json = dict[str, Any]
@@ -110,13 +111,14 @@ class Model:
     """What a suite is measured with: the product's own chat model and embedding model.
 
     `recordings` are what stands between the chat model and its server; None where nothing does.
-    `name` is the model's, for the report.
+    `name` is the model's, for the report. `engine` is what the embedding model calibrates.
     """
 
     chat: "ChatModel"
     embedder: "Embedder"
     recordings: "Recordings | None"
     name: str
+    engine: "Engine | None" = None
 
 
 Task = Callable[[Case], Awaitable[Outcome]]

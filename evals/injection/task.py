@@ -13,7 +13,7 @@ from api.in_process import InProcess, open_in_process
 from api.migrations import migrate
 from db.base import utc_now
 from db.embedded import as_app, open_embedded
-from evals.injection.cases import Attack, load_attacks
+from evals.injection.cases import FOLDER, Attack, load_attacks
 from evals.injection.effects import Happened, has_reached, judge, strings_of
 from evals.injection.learners import (
     Learner,
@@ -26,6 +26,7 @@ from evals.injection.naive import open_naive
 from evals.injection.obedient import obey
 from evals.model import LIVE_SECONDS, make_model
 from evals.recordings import Recordings
+from evals.runs import same_everywhere
 from evals.suite import Case, Json, Model, Outcome, Task, Way
 from tools.backfill import Filler
 from tools.embedders import SCRIPTED_MODEL, Embedder
@@ -60,10 +61,11 @@ async def open_injection(
 
     embedder = Embedder(SCRIPTED_MODEL, ScriptedEmbeddings())
     async with AsyncExitStack() as stack:
+        stack.enter_context(same_everywhere(model, FOLDER))
         folder = tempfile.TemporaryDirectory(prefix="goals-", ignore_cleanup_errors=True)
         url = stack.enter_context(open_embedded(Path(stack.enter_context(folder)) / "pg"))
         migrate(url)
-        worst = await make_model(stack, Recordings(None, live=_obey), name="worst-case")
+        worst = make_model(stack, Recordings(None, live=_obey), name="worst-case")
         chats: dict[Who, ChatModel] = {"worst": worst.chat, "model": model.chat}
         services = {
             who: await stack.enter_async_context(

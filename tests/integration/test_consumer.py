@@ -16,7 +16,7 @@ from events.lake_folder import FolderLake
 from events.relay import run_relay
 from events.sink import FlushPolicy
 from events.topology import DEAD_LETTER_QUEUE, EXCHANGE, LAKE_QUEUE
-from tests.event_path import StopWhen, all_processed, all_published, count, take_all
+from tests.event_path import StopWhen, all_processed, all_published, count, take_all, wait_until
 from tests.event_samples import record_events, sample, samples
 from tests.lake_oracle import assert_lake_holds_every_event_once, read_events
 
@@ -52,8 +52,9 @@ def test_what_has_arrived_is_written_when_the_consumer_is_told_to_stop(
 
     run_consumer(outbox, amqp_url, lake, stop=all_taken)
 
+    # What was on its way to the consumer comes back when the broker has seen it leave.
     finished = count(outbox, "processed_at is not null")
-    assert finished + waiting(channel, LAKE_QUEUE) == 27
+    wait_until(lambda: finished + waiting(channel, LAKE_QUEUE) == 27)
 
 
 def test_duplicates_in_any_order_change_nothing(

@@ -1,6 +1,5 @@
 """Planted faults turn the gates of plans red; answers to another prompt are not taken."""
 
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from string import Template
 
@@ -11,8 +10,7 @@ from agent.checks import plan_draft, suggestions
 from evals.breakdown import suite as breakdown
 from evals.gate import expect, judge
 from evals.harness import CannotJudge, run_suite
-from evals.model import make_model
-from evals.recordings import FILE, Recordings
+from evals.model import open_model
 from evals.results import Results
 from evals.suggestion import suite as suggestion
 from evals.suite import Suite
@@ -32,8 +30,7 @@ def few(suite: Suite, *ids: str) -> Suite:
 
 async def found_by(suite: Suite) -> Results:
     """Return what the product's way finds with the recorded answers."""
-    async with AsyncExitStack() as stack:
-        model = await make_model(stack, Recordings(suite.fixtures / FILE))
+    async with open_model(suite.fixtures) as model:
         found = await run_suite(suite, model, ways=["product"], note=lambda _: None)
     return Results(suites=(found.result,))
 

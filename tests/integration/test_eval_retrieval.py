@@ -11,12 +11,12 @@ from db.engine import Sessions
 from evals.gate import expect, judge
 from evals.harness import run_suite
 from evals.results import Results
-from evals.retrieval.cases import MAIN, RetrievalSet, load_retrieval_set
+from evals.retrieval.cases import FOLDER, MAIN, RetrievalSet, load_retrieval_set
 from evals.retrieval.measure import index_documents
 from evals.retrieval.modes import Fused
 from evals.retrieval.suite import SUITE, search_as
-from evals.retrieval.vectors import RecordedEngine
 from evals.suite import Model, Suite, Task, Way
+from evals.vectors import FILE, RecordedEngine
 from tests.eval_suites import make_toy_model
 from tools.embedders import LOCAL_MODEL, Embedder
 from tools.embedding_models import LocalEmbeddings
@@ -33,7 +33,7 @@ FEW = RetrievalSet(
 
 async def make_suite(sessions: Sessions) -> Suite:
     """Return the suite on a few documents, which are indexed once."""
-    embedder = Embedder(LOCAL_MODEL, LocalEmbeddings(RecordedEngine()))
+    embedder = Embedder(LOCAL_MODEL, LocalEmbeddings(RecordedEngine(FOLDER / FILE)))
     users = await index_documents(sessions, FEW, embedder=embedder)
     asked = {query.id for query in FEW.queries}
 

@@ -1,6 +1,5 @@
 """The suite of verdicts: planted faults turn its gate red, and every machine asks the same."""
 
-from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
@@ -9,8 +8,7 @@ from agent.checks import verdict
 from agent.prompts import Prompt, load_prompt
 from evals.gate import expect, judge
 from evals.harness import CannotJudge, run_suite
-from evals.model import make_model
-from evals.recordings import FILE, Recordings
+from evals.model import open_model
 from evals.results import Results
 from evals.suite import Suite
 from evals.validation.suite import SUITE
@@ -33,8 +31,7 @@ def few(*tasks: str) -> Suite:
 
 async def found_by(suite: Suite) -> Results:
     """Return what the product's way finds with the recorded answers."""
-    async with AsyncExitStack() as stack:
-        model = await make_model(stack, Recordings(suite.fixtures / FILE))
+    async with open_model(suite.fixtures) as model:
         found = await run_suite(suite, model, ways=["product"], note=lambda _: None)
     return Results(suites=(found.result,))
 

@@ -99,7 +99,7 @@ class Opened:
 async def opened() -> AsyncIterator[Opened]:
     """Yield the suite, opened once: each of its cases can be gone through once."""
     async with AsyncExitStack() as stack:
-        model = await make_model(stack, Recordings(None))
+        model = make_model(stack, Recordings(None))
         wanted = {*CALM, *(name for _, name, _ in PLANTS)}
         attacks = [replace(one, asked=()) for one in load_attacks() if one.id in wanted]
         task = await stack.enter_async_context(open_injection("product", model, attacks=attacks))

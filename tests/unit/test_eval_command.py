@@ -87,7 +87,10 @@ def let_answer(monkeypatch: pytest.MonkeyPatch, path: Path, live: Live) -> None:
     async def opened(_fixtures: Path, *, live: str | None, record: bool) -> AsyncIterator[Model]:
         async with AsyncExitStack() as stack:
             asked = None if live is None else answer
-            yield await make_model(stack, Recordings(path if record or not live else None, asked))
+            recordings = Recordings(path if record or not live else None, asked)
+            yield make_model(stack, recordings)
+            if record:
+                recordings.save()
 
     answer = live
     monkeypatch.setattr(run, "open_model", opened)

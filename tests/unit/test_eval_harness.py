@@ -128,7 +128,7 @@ def run_talking(path: Path, *, record: bool) -> Results:
     async def run() -> Results:
         async with AsyncExitStack() as stack:
             recordings = Recordings(path, live=echo if record else None)
-            model = await make_model(stack, recordings)
+            model = make_model(stack, recordings)
             suite = make_suite(open=talking)
             found = await run_suite(suite, model, ways=("product", "naive"), note=lambda way: None)
             return Results(suites=(found.result,))

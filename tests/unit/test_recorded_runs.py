@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evals.recordings import NotRecorded
-from evals.validation.runs import RecordedBoxes
+from evals.runs import RecordedBoxes
 from tools.analysis.examples.example import Example
 from tools.analysis.runs.boxes import OwnBoxes, boxes, stand_in
 from tools.analysis.runs.program import Outcome, make_outcome
@@ -115,4 +115,17 @@ async def test_what_suits_python_still_runs_for_real(tmp_path: Path) -> None:
         report = await run_examples("def one(n):\n    return n\n", "python", [ONE])
 
     assert [outcome.status for outcome in report.outcomes] == ["pass"]
+    assert misses == []
+
+
+def test_a_program_that_names_a_row_of_this_run_is_found_in_the_next(tmp_path: Path) -> None:
+    misses: list[NotRecorded] = []
+    path = tmp_path / "runs.jsonl"
+    code = "// tsk_{:032x}\nclass One {{}}"
+    there = RecordedBoxes(path, missed=misses.append, live=Machine(*SEEN))
+    run(there, code.format(0xA1))
+
+    here = RecordedBoxes(path, missed=misses.append)
+
+    assert run(here, code.format(0xB2)) == list(SEEN)
     assert misses == []

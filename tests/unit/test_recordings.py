@@ -302,7 +302,7 @@ async def test_any_text_is_recorded_and_read_as_it_was(
 async def test_the_product_reads_a_recorded_answer_as_its_servers(
     path: Path, stack: AsyncExitStack
 ) -> None:
-    model = await make_model(stack, Recordings(path, live=saying(said('{"text": "Ñandú"}'))))
+    model = make_model(stack, Recordings(path, live=saying(said('{"text": "Ñandú"}'))))
 
     answer = await ask(
         model.chat,
@@ -338,7 +338,7 @@ async def test_a_stream_brings_the_recorded_words_in_pieces_with_their_usage(
     path: Path, stack: AsyncExitStack
 ) -> None:
     text = "  One line,\nand  another. \n"
-    model = await make_model(stack, Recordings(path, live=saying(said(text))))
+    model = make_model(stack, Recordings(path, live=saying(said(text))))
 
     spoken, pieces = await listen(model, "Talk")
 
@@ -351,7 +351,7 @@ async def test_a_stream_brings_recorded_calls_each_with_an_id_of_its_own(
     path: Path, stack: AsyncExitStack
 ) -> None:
     calls = [{"name": "search", "arguments": '{"q": "a"}'}, {"name": "search", "arguments": "{}"}]
-    model = await make_model(stack, Recordings(path, live=saying(said(calls=calls))))
+    model = make_model(stack, Recordings(path, live=saying(said(calls=calls))))
 
     spoken, _ = await listen(model, "Search")
     again, _ = await listen(model, "Search more")
@@ -365,7 +365,7 @@ async def test_the_product_does_not_ask_again_what_is_not_recorded(
     path: Path, stack: AsyncExitStack
 ) -> None:
     recordings = Recordings(path)
-    model = await make_model(stack, recordings)
+    model = make_model(stack, recordings)
 
     with pytest.raises(ModelUnavailable):
         await listen(model, "Talk")
@@ -394,7 +394,7 @@ async def test_what_a_live_server_refuses_is_refused_and_not_recorded(
     async def live(_request: Json) -> Json:
         raise Refused(401, b"{}")
 
-    model = await make_model(stack, Recordings(path, live=live))
+    model = make_model(stack, Recordings(path, live=live))
 
     with pytest.raises(ModelUnavailable, match="refuses the key"):
         await listen(model, "Talk")

@@ -1,4 +1,4 @@
-"""The retrieval report's tables and pictures, and the recorded vectors that it is made from."""
+"""The retrieval report's tables and pictures."""
 
 import asyncio
 from pathlib import Path
@@ -6,30 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from evals.estimates import Estimate
-from evals.recordings import NotRecorded
-from evals.retrieval.cases import RetrievalSet, load_retrieval_set
+from evals.retrieval.cases import FOLDER, RetrievalSet, load_retrieval_set
 from evals.retrieval.measure import Comparison, ModeReport, RetrievalReport
 from evals.retrieval.modes import make_naive
 from evals.retrieval.report import make_markdown, write_report
-from evals.retrieval.vectors import RecordedEngine, record
+from evals.vectors import FILE, RecordedEngine
 
 CASES = load_retrieval_set()
 FEW = RetrievalSet(documents=CASES.documents[:4], queries=CASES.queries[:2])
 GROUPS = ("all", "language: en", "crossing: no", "slice: code", "slice: code, en")
 PNG = b"\x89PNG"
-
-
-class Counting:
-    """An engine whose vectors differ from text to text."""
-
-    def passage(self, texts: list[str]) -> NDArray[np.float32]:
-        return np.eye(len(texts), 384, dtype=np.float32) * 2
-
-    def query(self, texts: list[str]) -> NDArray[np.float32]:
-        return np.eye(len(texts), 384, k=2, dtype=np.float32)
 
 
 def make_report() -> RetrievalReport:
@@ -78,34 +66,8 @@ def test_the_pictures_are_written_and_the_one_of_speed_needs_a_bench(tmp_path: P
     assert all(path.read_bytes().startswith(PNG) for path in pictures)
 
 
-def test_recorded_vectors_come_back_by_their_text_and_have_length_one(tmp_path: Path) -> None:
-    path = tmp_path / "vectors.npz"
-    record(FEW, Counting(), path)
-
-    engine = RecordedEngine(path)
-
-    texts = [FEW.documents[2].text, FEW.documents[0].text]
-    assert np.array_equal(engine.passage(texts), np.eye(4, 384, dtype=np.float32)[[2, 0]])
-
-
-def test_a_text_that_was_not_recorded_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "vectors.npz"
-    record(FEW, Counting(), path)
-
-    with pytest.raises(NotRecorded, match="--record"):
-        RecordedEngine(path).query([FEW.documents[0].text])
-
-
-def test_vectors_of_another_model_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "vectors.npz"
-    np.savez(path, engine=np.array("e6"), keys=np.zeros((0, 16)), rows=np.zeros((0, 384)))
-
-    with pytest.raises(NotRecorded, match="are of e6"):
-        RecordedEngine(path)
-
-
 def test_the_committed_vectors_are_of_the_whole_set() -> None:
-    engine = RecordedEngine()
+    engine = RecordedEngine(FOLDER / FILE)
 
     passages = engine.passage([document.text for document in CASES.documents])
     queries = engine.query([query.text for query in CASES.queries])

@@ -6,19 +6,55 @@ by the program, its language and the examples; `why_not` lines say what cannot b
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, replace
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from evals.canonical import without_names
 from evals.recordings import NotRecorded
-from evals.suite import Json
+from evals.suite import Json, Model
 from tools.analysis.examples.example import Example
-from tools.analysis.runs.boxes import Boxes
+from tools.analysis.facts.analyzers import patience
+from tools.analysis.facts.external import hidden
+from tools.analysis.runs.boxes import Boxes, OwnBoxes, stand_in
 from tools.analysis.runs.program import Outcome, make_outcome
+from tools.errors import SetupError
 
 FILE: Final = "runs.jsonl"
+PATIENCE: Final = 20.0
+"""Seconds for analyzers: one that is late for the load says nothing about the product."""
+
+
+@contextmanager
+def same_everywhere(model: Model, fixtures: Path) -> Iterator[None]:
+    """Let code have the same evidence on every machine: no oxlint, and the recorded boxes.
+
+    A live model writes programs of its own: they run in this machine's. Raises SetupError where
+    runs are to be recorded and nothing can run.
+    """
+    with hidden("oxlint"), patience(PATIENCE), _recorded_boxes(model, fixtures):
+        yield
+
+
+@contextmanager
+def _recorded_boxes(model: Model, fixtures: Path) -> Iterator[None]:
+    recordings = model.recordings
+    live = recordings is not None and recordings.live is not None
+    if recordings is None or (live and recordings.path is None):
+        yield
+        return
+    if live and (why := OwnBoxes().why_not("python")):
+        raise SetupError(f"runs cannot be recorded: {why}")
+    boxes = RecordedBoxes(
+        fixtures / FILE, missed=recordings.misses.append, live=OwnBoxes() if live else None
+    )
+    with stand_in(boxes):
+        yield
+    if live:
+        boxes.save()
 
 
 class RecordedBoxes:
@@ -108,7 +144,7 @@ class RecordedBoxes:
         examples: Sequence[Example],
         run: Callable[[], list[Outcome]] | None,
     ) -> list[Outcome]:
-        asked = json.dumps([language, code, [astuple(one)[:4] for one in examples]])
+        asked = without_names(json.dumps([language, code, [astuple(one)[:4] for one in examples]]))
         key = f"{language}:{hashlib.sha256(asked.encode()).hexdigest()}"
         entry = self._find(
             key, None if run is None else lambda: {"outcomes": list(map(_told, run()))}
