@@ -6,7 +6,6 @@ one runs in a temporary folder and listens on a Unix socket only.
 
 import contextlib
 import os
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from db.embedded import open_embedded
 from db.engine import Sessions, conninfo, make_engine, make_sessions
 from db.engine import database_url as normalise
 from db.tenancy import APP_ROLE
+from tests.scratch import open_scratch
 
 
 def connect(url: str) -> psycopg.Connection:
@@ -51,8 +51,8 @@ def data_folder() -> Iterator[Path]:
 
     Not `tmp_path`: whenever pytest starts, it takes that user's way into all of them back.
     """
-    with tempfile.TemporaryDirectory(prefix="goals-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    with open_scratch() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -63,10 +63,7 @@ def server_url() -> Iterator[str]:
         yield normalise(given)
         return
 
-    with (
-        tempfile.TemporaryDirectory(prefix="goals-", ignore_cleanup_errors=True) as folder,
-        open_embedded(Path(folder) / "pg", database="postgres") as url,
-    ):
+    with open_scratch() as folder, open_embedded(folder / "pg", database="postgres") as url:
         with connect(url) as connection:
             connection.execute("alter system set fsync = off")
             connection.execute("select pg_reload_conf()")

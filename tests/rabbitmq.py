@@ -25,6 +25,8 @@ import pika
 import pika.exceptions
 import pytest
 
+from tests.scratch import open_scratch
+
 START_SECONDS: Final = 90.0
 PROBE: Final = "goals.probe"
 STOP_SECONDS: Final = 20.0
@@ -161,8 +163,8 @@ def open_broker(announce: Callable[[str], None]) -> Iterator[str]:
                 _install_with_apt()
     if _server_script() is not None:
         announce("starting a private RabbitMQ node")
-        with tempfile.TemporaryDirectory(prefix="goals-rabbitmq-") as folder:
-            node = start_private_node(Path(folder))
+        with open_scratch("goals-rabbitmq-") as folder:
+            node = start_private_node(folder)
             try:
                 yield node.url
             finally:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import urllib.error
 import urllib.request
 import uuid
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+
+from tests.scratch import open_scratch
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 GOALS: Final = [sys.executable, "-m", "api"]
@@ -126,8 +127,7 @@ def _listening_address(process: subprocess.Popen[str], log: Path) -> str:
 @pytest.fixture
 def program() -> Iterator[Program]:
     """Yield the program with a fresh home, scripted models and no other configuration."""
-    with tempfile.TemporaryDirectory(prefix="goals-") as folder:
-        home = Path(folder)
+    with open_scratch() as home:
         environment = {
             name: value
             for name, value in os.environ.items()
