@@ -81,11 +81,13 @@ async def _measure(
 ) -> dict[str, float]:
     send, status = party.requests()[kind]
     left = iter(range(requests))
+    turns = itertools.cycle(learners)
     clients = [Client(party.url) for _ in range(at_once)]
     taken: list[float] = []
 
-    async def work(client: Client, learner: Learner) -> None:
+    async def work(client: Client) -> None:
         for _ in left:
+            learner = next(turns)
             started = time.perf_counter()
             answer = await send(client, learner)
             taken.append(time.perf_counter() - started)
@@ -94,12 +96,12 @@ async def _measure(
                 raise BenchFailed(f"{name}: a request was answered {answer.status}: {said}")
 
     try:
-        for client, learner in zip(clients, itertools.cycle(learners), strict=False):
+        for client, learner in zip(clients, turns, strict=False):
             await send(client, learner)
         started = time.perf_counter()
         async with asyncio.TaskGroup() as group:
-            for client, learner in zip(clients, itertools.cycle(learners), strict=False):
-                group.create_task(work(client, learner))
+            for client in clients:
+                group.create_task(work(client))
         seconds = time.perf_counter() - started
     except* BenchFailed as failed:
         raise failed.exceptions[0] from None

@@ -1,10 +1,12 @@
 """Who asks: learners with goals, tasks and vectors, each with a token."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from api.agent_bench.embedder import make_precomputed_embedder
 from api.auth import JwtConfig, make_token
@@ -19,6 +21,7 @@ from tools.tasks import create_task
 from tools.users import get_or_create_user
 
 HOURS: Final = 24.0
+ATTEMPTS: Final = 5
 SUBJECTS: Final = ("fechas", "listas", "textos", "ficheros")
 _STATEMENT: Final = (
     "Escribe la función doble(n), que devuelve el doble de un número.\n\nEjemplo:\n"
@@ -77,32 +80,32 @@ async def add_learners(database_url: str, jwt: JwtConfig, *, count: int) -> list
 
 async def fill_pages(database_url: str) -> None:
     """Give each learner a page of goals more."""
-    engine = make_engine(database_url, pool_size=1)
-    try:
-        async with engine.begin() as connection:
-            await connection.execute(text(_FILL), {"title": PAGE_TITLE})
-    finally:
-        await engine.dispose()
+    await _change(database_url, [_FILL], {"title": PAGE_TITLE})
 
 
 async def forget_goals(database_url: str) -> None:
     """Take back the goals that were made over HTTP."""
-    engine = make_engine(database_url, pool_size=1)
-    try:
-        async with engine.begin() as connection:
-            for statement in _FORGET_GOALS:
-                await connection.execute(text(statement), {"title": NEW_TITLE})
-    finally:
-        await engine.dispose()
+    await _change(database_url, _FORGET_GOALS, {"title": NEW_TITLE})
 
 
 async def forget_answers(database_url: str) -> None:
     """Take back what the answers have stored: every round meets the same rows."""
+    await _change(database_url, _FORGET, {})
+
+
+async def _change(database_url: str, statements: Sequence[str], values: Mapping[str, str]) -> None:
+    """Do the statements in one transaction; again where it met what follows behind an answer."""
     engine = make_engine(database_url, pool_size=1)
     try:
-        async with engine.begin() as connection:
-            for statement in _FORGET:
-                await connection.execute(text(statement))
+        for attempt in range(ATTEMPTS):
+            try:
+                async with engine.begin() as connection:
+                    for statement in statements:
+                        await connection.execute(text(statement), values)
+                return
+            except OperationalError as error:
+                if not isinstance(error.orig, DeadlockDetected) or attempt == ATTEMPTS - 1:
+                    raise
     finally:
         await engine.dispose()
 
