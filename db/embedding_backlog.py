@@ -2,17 +2,20 @@
 
 Each statement commits by itself on a connection that belongs to one filler at a time (an advisory
 lock of its session): between reading texts and writing their vectors no transaction is open,
-however long the embedding service takes. A text that changed meanwhile keeps waiting.
+however long the embedding service takes. A text that changed meanwhile keeps waiting, and a row
+that got its vector meanwhile keeps it: to write it twice costs a second place in the index.
 """
 
 import contextlib
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.base import utc_now
 from db.embeddings import Vectors
 from db.engine import Sessions
 
@@ -75,7 +78,7 @@ _BY_MODEL: Final = text("select model, count(*) from embeddings group by model o
 _TAKE: Final = """
 select id, content, content_hash, model
 from embeddings
-where {where} and id <> all(:without)
+where {where} and id <> all(:without) and not (created_at > :since and created_at <= :now)
 order by {order}
 limit :limit
 """
@@ -92,9 +95,9 @@ _WRITE: Final = text("""
 update embeddings set embedding = given.vector, model = :model
 from unnest(
 
-  cast(:ids as text[]), cast(:hashes as text[]), cast(:vectors as vector[])
-) as given (id, content_hash, vector)
-where embeddings.id = given.id
+  cast(:ids as text[]), cast(:hashes as text[]), cast(:models as text[]), cast(:vectors as vector[])
+) as given (id, content_hash, model, vector)
+where embeddings.id = given.id and embeddings.model = given.model
   and embeddings.content_hash is not distinct from given.content_hash
 returning embeddings.id
 """)
@@ -117,14 +120,26 @@ class Backlog:
         return BacklogDepth(*(await self._connection.execute(_DEPTH, values)).one())
 
     async def take(
-        self, limit: int, *, without: Collection[str] = (), only_pending: bool = False
+        self,
+        limit: int,
+        *,
+        without: Collection[str] = (),
+        only_pending: bool = False,
+        settled_for: timedelta = timedelta(0),
     ) -> list[WaitingRow]:
         """Return up to `limit` rows whose id is not in `without`, alike in kind.
 
         Pending rows, the newest first; where there are none, unless `only_pending`, those of
-        another model.
+        another model. What was written less than `settled_for` ago is left to its writer.
         """
-        values = {"model": self._model, "limit": limit, "without": list(without)}
+        now = utc_now().replace(tzinfo=None)
+        values = {
+            "model": self._model,
+            "limit": limit,
+            "without": list(without),
+            "since": now - settled_for,
+            "now": now,
+        }
         for statement in _TAKES[:1] if only_pending else _TAKES:
             rows = (await self._connection.execute(statement, values)).all()
             if rows:
@@ -132,11 +147,12 @@ class Backlog:
         return []
 
     async def write(self, rows: Sequence[WaitingRow], vectors: "Sequence[Vector]") -> int:
-        """Store the vectors of rows whose text is still the same; return how many those were."""
+        """Store the vectors of rows that are as they were taken; return how many those were."""
         values: dict[str, Any] = {
             "model": self._model,
             "ids": [row.id for row in rows],
             "hashes": [row.content_hash for row in rows],
+            "models": [row.model for row in rows],
             "vectors": Vectors(vectors),
         }
         return len((await self._connection.execute(_WRITE, values)).all())

@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from db.embedding_backlog import Backlog, BacklogDepth, WaitingRow, open_backlog
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from tools.embedders import Vector
 
 POLL_SECONDS: Final = 0.5
+SETTLED_FOR: Final = timedelta(seconds=0.5)
+"""For so long a new row is left to the request that wrote it: it often knows the vector."""
 LONGEST_ASIDE_SECONDS: Final = 600.0
 REST_SECONDS: Final = 600.0
 MOST_FAILURES: Final = 10
@@ -36,8 +39,8 @@ log = LazyLogger(__name__)
 class Filled:
     """What one pass did: rows with a vector now, and the ids that the model gives none for.
 
-    `changed` counts texts that changed while they were embedded: they wait again. `busy` where
-    another filler has its turn.
+    `changed` counts rows that changed while they were embedded: they wait again, or have got their
+    vector from who wrote them. `busy` where another filler has its turn.
     """
 
     embedded: int = 0
@@ -84,21 +87,31 @@ class Filler:
         async with open_backlog(self._sessions, self._embedder.model) as backlog:
             return await backlog.depth()
 
-    async def fill(self, *, progress: Callable[[int], None] = lambda _: None) -> Filled:
+    async def fill(
+        self,
+        *,
+        progress: Callable[[int], None] = lambda _: None,
+        settled_for: timedelta = timedelta(0),
+    ) -> Filled:
         """Embed what waits now, and tell `progress` how many rows each step finished.
 
+        What was written less than `settled_for` ago is left for another time.
         Raises EmbeddingError where the model does not answer, DBAPIError where PostgreSQL does not.
         """
         async with open_backlog(self._sessions, self._embedder.model) as backlog:
             if await backlog.is_empty():
                 return Filled()
             async with backlog.turn() as mine:
-                return await self._fill(backlog, progress) if mine else Filled(busy=True)
+                if not mine:
+                    return Filled(busy=True)
+                return await self._fill(backlog, progress, settled_for)
 
-    async def _fill(self, backlog: Backlog, progress: Callable[[int], None]) -> Filled:
+    async def _fill(
+        self, backlog: Backlog, progress: Callable[[int], None], settled_for: timedelta
+    ) -> Filled:
         embedded = changed = 0
         refused: dict[str, None] = {}
-        while rows := await self._take(backlog):
+        while rows := await self._take(backlog, settled_for):
             found, failed = await self._embed(rows)
             for row in failed:
                 self._set_aside(row, longest=LONGEST_ASIDE_SECONDS)
@@ -113,9 +126,13 @@ class Filler:
             progress(written)
         return Filled(embedded=embedded, changed=changed, refused=tuple(refused))
 
-    async def _take(self, backlog: Backlog) -> list[WaitingRow]:
-        rests = time.monotonic() < self._rests_until
-        rows = await backlog.take(self._texts_a_call, without=self._aside.ids(), only_pending=rests)
+    async def _take(self, backlog: Backlog, settled_for: timedelta) -> list[WaitingRow]:
+        rows = await backlog.take(
+            self._texts_a_call,
+            without=self._aside.ids(),
+            only_pending=time.monotonic() < self._rests_until,
+            settled_for=settled_for,
+        )
         back = [row for row in rows if row.model and self._is_own_work(row)]
         if not back:
             return rows
@@ -194,7 +211,7 @@ async def keep_filling(filler: Filler, *, poll_seconds: float = POLL_SECONDS) ->
     while True:
         delay = poll_seconds
         try:
-            filled = await filler.fill()
+            filled = await filler.fill(settled_for=SETTLED_FOR)
         except (EmbeddingError, *UNAVAILABLE) as error:
             failures += 1
             delay = retry_delay(failures, longest=LONGEST_DELAY_SECONDS)

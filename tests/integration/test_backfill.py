@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import psycopg
@@ -112,12 +113,49 @@ async def test_pending_rows_come_first_the_newest_first_then_those_of_other_mode
     assert set((await models(sessions)).values()) == {SCRIPTED_MODEL}
 
 
+async def test_what_was_written_just_now_is_left_to_its_writer_for_a_while(
+    sessions: Sessions, owner: str, embeddings: PlayedEmbeddings
+) -> None:
+    old = row(owner, "viejo")._replace(created_at=utc_now() - timedelta(minutes=2))
+    ahead = row(owner, "adelantado")._replace(created_at=utc_now() + timedelta(minutes=2))
+    await store(sessions, old, row(owner, "nuevo"), ahead)
+    filler = Filler(sessions, Embedder(SCRIPTED_MODEL, embeddings))
+
+    await filler.fill(settled_for=timedelta(minutes=1))
+    settled = sorted(embeddings.texts)
+    await filler.fill()
+
+    assert settled == ["adelantado", "viejo"]
+    assert embeddings.texts[-1] == "nuevo"
+
+
+async def test_a_vector_that_somebody_gave_meanwhile_is_not_written_twice(
+    sessions: Sessions, owner: str, embeddings: PlayedEmbeddings
+) -> None:
+    await store(sessions, row(owner, "uno"))
+    version = text("select xmin::text, model from embeddings")
+
+    async def give() -> None:
+        async with sessions.begin() as session:
+            await session.execute(text("update embeddings set model = :m"), {"m": SCRIPTED_MODEL})
+            seen.append((await session.execute(version)).one())
+
+    seen: list[Any] = []
+    embeddings.meanwhile = give
+    filled = await Filler(sessions, Embedder(SCRIPTED_MODEL, embeddings)).fill()
+
+    async with sessions() as session:
+        assert (await session.execute(version)).one() == seen[0]
+    assert (filled.embedded, filled.changed) == (0, 1)
+
+
 @pytest.mark.parametrize("was", ["", "a-model", "z-model"])
 async def test_what_waits_is_looked_up_in_its_index_also_by_old_statistics(
     sessions: Sessions, owner: str, was: str
 ) -> None:
     await store(sessions, *(row(owner, f"t{number}", model=was) for number in range(300)))
-    values = {"model": "m", "limit": 64, "without": []}
+    now = utc_now().replace(tzinfo=None)
+    values = {"model": "m", "limit": 64, "without": [], "since": now, "now": now}
     async with sessions.begin() as session:
         await session.execute(text("analyze embeddings"))
         await session.execute(text("update embeddings set model = 'm'"))
