@@ -23,6 +23,8 @@ _LIVE: Final = re.compile(
     rf"|(?P<tag><)(?=(?:{_TAGS})\b)",
     re.IGNORECASE,
 )
+_SIGNS: Final = ("](", "]:", "://", "www.", "lto:", "<")
+"""Without one of these a text has nothing of `_LIVE`. (A dotless i is an i without case.)"""
 _MAY_BECOME_LIVE: Final = re.compile(
     r"(?:\](?::\s{0,80}<?(?:/|[a-z][a-z0-9+.\-]{0,20})?)?"
     r"|:(?:/(?:/(?:l(?:o(?:c(?:a(?:l(?:h(?:o(?:s(?:t)?)?)?)?)?)?)?)?"
@@ -36,6 +38,9 @@ _MAY_BECOME_LIVE: Final = re.compile(
 
 def unlink(text: str) -> str:
     """Return `text` without links, images and tags that load: every address in it is plain text."""
+    lowered = text.lower()
+    if not any(sign in lowered for sign in _SIGNS):  # as in most texts, in a tenth of the time
+        return text
     return _LIVE.sub(r"\g<0> ", text)
 
 

@@ -98,6 +98,10 @@ WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
 }
 
 
+WORD: Final = re.compile(r"(?<!\w)[a-záéíóúüñ]+(?!\w)")
+"""A whole word in small letters: an `a` in an id, or the `is` of `is_valid`, is of no language."""
+
+
 def say(language: Language, key: str, **values: object) -> str:
     """Return one of our own sentences in `language`, with its values filled in."""
     return WORDS[language][key].format(**values)
@@ -105,7 +109,7 @@ def say(language: Language, key: str, **values: object) -> str:
 
 def language_of(text: str) -> Language:
     """Guess whether a text is Spanish or English, by its common words; Spanish where it is even."""
-    words = re.findall(r"[a-záéíóúüñ]+", text.lower())
+    words = WORD.findall(text.lower())
     spanish = sum(word in _SPANISH for word in words) + len(re.findall(r"[ñ¿¡áéíóú]", text.lower()))
     english = sum(word in _ENGLISH for word in words)
     return "en" if english > spanish else "es"

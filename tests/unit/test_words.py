@@ -15,6 +15,8 @@ from agent.words import WORDS, language_of
         ("Añadir paginación", "es"),
         ("Make the parser faster with a cache", "en"),
         ("def f(x):", "es"),
+        ("Divide la meta gol_0a1a2a3fa4a5 en tareas", "es"),
+        ("Valida is_valid, is_open y the_end", "es"),
         ("", "es"),
     ],
 )
