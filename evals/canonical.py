@@ -24,6 +24,7 @@ UNASKED: Final = frozenset({"stream", "stream_options", "user", "metadata"})
 PRESENT: Final = timedelta(days=2)
 """A moment this near to the clock is one of this run."""
 _ZERO: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 # No \b before a name: in the text of JSON a line's end is a letter, `\n`.
 _NAMES: Final = re.compile(
@@ -72,7 +73,7 @@ def request_key(canonical: Json) -> str:
 
 def without_names(text: str) -> str:
     """Return a text with placeholders for what only this run calls so; moments stay."""
-    return _NAMES.sub(_Numbering(_ZERO).of_match, text)
+    return _NAMES.sub(_Numbering(_NEVER).of_match, text)
 
 
 @dataclass

@@ -10,8 +10,10 @@ import httpx2
 from evals.recordings import FILE, Recordings
 from evals.suite import Model
 from evals.vectors import FILE as VECTORS
-from evals.vectors import Engine, RecordedEngine, load_engine
+from evals.vectors import RecordedEngine
 from evals.wire import BASE_URL, RecordedTransport, forward_to
+from tools.embedders import LOCAL_MODEL, Embedder
+from tools.embedding_models import Engine, LocalEmbeddings, load_engine
 from tools.http import HttpClients
 
 RECORDED_MODEL: Final = "qwen2.5-coder-1.5b-instruct-q4_k_m"
@@ -69,8 +71,6 @@ def make_model(
     `engine` stands for the embedding model's own, which is loaded where none is given.
     """
     from agent.models import make_chat_model
-    from tools.embedders import LOCAL_MODEL, Embedder
-    from tools.embedding_models import LocalEmbeddings
 
     engine = engine or load_engine()
     clients = HttpClients(

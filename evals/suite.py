@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from agent.models import ChatModel
     from evals.recordings import Recordings
-    from evals.vectors import Engine
     from tools.embedders import Embedder
+    from tools.embedding_models import Engine
 
 Json = dict[str, Any]
 Language = Literal["es", "en"]

