@@ -1,16 +1,24 @@
-"""What the integration tests share: Alembic as a process of its own."""
+"""What the integration tests share: Alembic as a process of its own, and analyzers with time."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from api.migrations import ROOT
+from tools.analysis.facts.analyzers import patience
 
 StartAlembic = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture(autouse=True)
+def unhurried_analyzers() -> Iterator[None]:
+    """Let a machine that runs many tests at once find what an idle one finds."""
+    with patience(20.0):
+        yield
 
 
 @pytest.fixture

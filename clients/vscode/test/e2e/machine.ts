@@ -46,7 +46,7 @@ export function installCodeServer(): string {
       stdio: ["ignore", "ignore", "inherit"],
     });
   npm(folder, "install", "--ignore-scripts", `code-server@${CODE_SERVER}`);
-  npm(folder, "rebuild", "argon2");
+  npm(folder, "rebuild", "argon2", ...ownHeaders());
   const editor = join(entry, "lib", "vscode");
   npm(editor, "install", "--omit=dev", "--ignore-scripts");
   const bin = join(editor, "node_modules", "@vscode", "ripgrep", "bin");
@@ -54,6 +54,12 @@ export function installCodeServer(): string {
   fs.symlinkSync(ripgrep, join(bin, "rg"));
   fs.writeFileSync(ready, "");
   return entry;
+}
+
+/** Let what is compiled use the headers that came with Node.js, so that none are downloaded. */
+function ownHeaders(): string[] {
+  const prefix = resolve(process.execPath, "../..");
+  return fs.existsSync(join(prefix, "include", "node", "node.h")) ? [`--nodedir=${prefix}`] : [];
 }
 
 /** The processes and files of one test run; `close` ends and removes them all. */
