@@ -110,7 +110,7 @@ async def test_words_before_the_answer_leave_it_open(
     ],
 )
 async def test_a_program_that_does_not_end_well_is_said(code: str, status: str, gap: str) -> None:
-    (outcome,) = await run(gap + code, reading("3", "9"), seconds=0.5)
+    (outcome,) = await run(gap + code, reading("3", "9"), seconds=1.5)
 
     assert outcome.status == status
 

@@ -198,7 +198,7 @@ async def test_an_object_that_equals_everything_does_not_pass(tier: str) -> None
     ],
 )
 async def test_what_the_code_raises_counts_against_it(code: str, detail: str) -> None:
-    outcomes = await run(code, "f(1) == 1\nf(2) == 2", seconds=0.5)
+    outcomes = await run(code, "f(1) == 1\nf(2) == 2", seconds=5.0)
 
     assert [(o.status, o.detail) for o in outcomes] == [("error", detail)] * 2
 
@@ -305,7 +305,7 @@ async def test_an_endless_loop_ends_in_time_and_frees_its_worker(tier: str) -> N
     code = "def f(x):\n    while x == 2: pass\n    return x\n"
     started = time.monotonic()
 
-    outcomes = await run(code, "f(1) == 1\nf(2) == 2\nf(3) == 3", seconds=0.6, tier=tier)
+    outcomes = await run(code, "f(1) == 1\nf(2) == 2\nf(3) == 3", seconds=1.0, tier=tier)
 
     assert [o.status for o in outcomes] == ["pass", "timeout", "pass"]
     assert time.monotonic() - started < 4
@@ -342,7 +342,7 @@ async def test_an_endless_loop_outside_functions_is_a_timeout_for_every_example(
 async def test_a_value_that_explodes_stays_in_the_worker(code: str) -> None:
     before = psutil.Process().memory_info().rss
 
-    found = await statuses(code, "f(1) == [1]\nf(2) == 'b'", seconds=0.5)
+    found = await statuses(code, "f(1) == [1]\nf(2) == 'b'", seconds=5.0)
 
     assert found[0] == "fail"
     assert psutil.Process().memory_info().rss - before < 300_000_000
