@@ -3,6 +3,7 @@
 from typing import Final
 
 from api.agent_bench.plan import AT_ONCE, CONCURRENCIES
+from api.agent_bench.yardstick import PACE
 from events.bench.figures import Goal
 
 _SUGGEST: Final = "POST /v1/goals/suggest"
@@ -30,6 +31,10 @@ LABELS: Final[dict[str, tuple[str, str]]] = {
     "streams.open": (f"{_STREAM}: open at once", "streams"),
     "streams.lost": ("chunks that are missing or out of order", "chunks"),
     "streams.gap.p95": ("from the model's chunk to the reader, over all streams, p95", "ms"),
+    "yardstick.call": ("machine: a call of the stub by openai's client, in process", "ms"),
+    "yardstick.graph": ("machine: LangGraph, three nodes that do nothing", "ms"),
+    "yardstick.saved": ("machine: the same with its own saver for PostgreSQL", "ms"),
+    PACE: ("what these take here over what they took where the goals in ms were set", "times"),
     "imports.app": ("import of the application", "ms"),
     "imports.everything": ("import of all that a serving process has in the end", "ms"),
 }
@@ -63,9 +68,12 @@ def _at_most(figure: str, bound: float | None, *, over: str | None = None) -> Go
 
 GOALS: Final = (
     _at_most("suggest.added.p50", ADDED_MS),
+    _at_most("suggest.added.p50", ADDED_MS, over=PACE),
     _at_most("validate.added.p50", ADDED_MS),
+    _at_most("validate.added.p50", ADDED_MS, over=PACE),
     Goal(figure="suggest.rps", over="peer.rps", bound=0.5),
     _at_most("first_token.added", FIRST_TOKEN_MS),
+    _at_most("first_token.added", FIRST_TOKEN_MS, over=PACE),
     _at_most("streams.lost", 0),
     *(
         Goal(figure=f"crud.{kind}.ours.{at}.rps", over=f"crud.{kind}.bare.{at}.rps", bound=0.6)

@@ -35,6 +35,7 @@ from api.agent_bench.rounds import (
     open_parties,
 )
 from api.agent_bench.streams import measure_streams
+from api.agent_bench.yardstick import measure_yardstick
 from api.auth import JwtConfig
 from api.migrations import migrate
 from api.settings import APPLICATION
@@ -47,6 +48,8 @@ WARM_UP: Final = 8
 FILES_A_STREAM: Final = 2
 FILES: Final = 1_000
 CHAT: Final = frozenset({"stream", "streams"})
+IN_MS: Final = frozenset({"suggest", "validate", "stream"})
+"""Sections whose goals are milliseconds, and depend on how fast the machine is."""
 LIBRARIES: Final = ("fastapi", "langgraph", "langchain-openai", "openai", "psycopg", "sqlalchemy")
 
 
@@ -56,6 +59,7 @@ class Stage:
 
     addresses: Addresses
     database_url: str
+    peer_database_url: str
     learners: list[Learner]
     chat_model: str | None
 
@@ -116,8 +120,8 @@ def _open_stage(site: Site, plan: Plan, stack: ExitStack) -> Stage:
     }
     service_url = stack.enter_context(started("api.agent_bench.server", service))
     peer_url = None
+    peer_database = stack.enter_context(open_embedded(postgres, database=PEER_DATABASE))
     if "throughput" in plan.sections:
-        peer_database = stack.enter_context(open_embedded(postgres, database=PEER_DATABASE))
         peer = {**asks_stub, "DATABASE_URL": peer_database}
         peer_url = stack.enter_context(started("api.agent_bench.peer", peer))
     bare_url = None
@@ -127,7 +131,7 @@ def _open_stage(site: Site, plan: Plan, stack: ExitStack) -> Stage:
         bare_url = stack.enter_context(started("api.agent_bench.crud_peer", bare))
     addresses = Addresses(service=service_url, stub=stub, peer=peer_url, bare=bare_url)
     chat_model = asyncio.run(_find_chat_model(service_url, learners[0]))
-    return Stage(addresses, database_url, learners, chat_model)
+    return Stage(addresses, database_url, peer_database, learners, chat_model)
 
 
 def _round(
@@ -154,6 +158,10 @@ async def _serve_round(stage: Stage, plan: Plan, site: Site, *, number: int) -> 
         site.announce(of)
         figures |= await _one_round(
             stage, plan, parties, requests=plan.requests, burst=plan.burst, number=number
+        )
+    if IN_MS & plan.sections:
+        figures |= await measure_yardstick(
+            model_url=f"{stage.addresses.stub}/v1", database_url=stage.peer_database_url
         )
     if stage.addresses.bare is not None:
         site.announce(f"{of}: reads and writes")

@@ -24,6 +24,7 @@ from api.agent_bench.plan import SECTIONS, Plan
 from api.agent_bench.rounds import COMPLETIONS, chat_request, content_of
 from api.agent_bench.streams import count_lost
 from api.agent_bench.stub import Connection, Model
+from api.agent_bench.yardstick import REFERENCE_MS, pace_of
 from events.bench.figures import BenchFailed
 from events.bench.plan import read_sections
 
@@ -158,6 +159,12 @@ def test_every_goal_is_of_figures_that_have_a_name_in_words() -> None:
 
     assert names <= set(LABELS)
     assert set(IMPORTED) <= set(LABELS)
+
+
+def test_the_pace_is_how_many_times_as_long_things_take() -> None:
+    assert pace_of(REFERENCE_MS) == pytest.approx(1.0)
+    assert pace_of({name: 2 * ms for name, ms in REFERENCE_MS.items()}) == pytest.approx(2.0)
+    assert pace_of(REFERENCE_MS | {"yardstick.call": 8.0}) == pytest.approx(2.0)
 
 
 def test_sections_are_chosen_by_name() -> None:
