@@ -22,6 +22,7 @@ from db.base import utc_now
 from db.embeddings import KnownVector
 from db.engine import Sessions, database_url, make_engine, make_sessions
 from db.tenancy import bind_tenant
+from db.watch import watching
 from tools.context import ToolContext
 from tools.directory import OWN_TABLES, Directory
 from tools.errors import SetupError
@@ -170,6 +171,7 @@ async def open_services(
     from tools.known_vectors import KnownVectors
 
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(watching())
         clients = make_http_clients(timeout=settings.call_seconds)
         stack.push_async_callback(clients.aclose)
         stack.callback(close_sandbox)

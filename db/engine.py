@@ -23,6 +23,7 @@ from db.fair_pool import FairPool
 from db.in_flight import InFlight
 from db.outbox import RecordingSession
 from db.reads import READS, WRITES, Reads, is_alive
+from db.watch import Connection
 
 DRIVER: Final = "postgresql+psycopg"
 CONNECT_TIMEOUT_SECONDS: Final = 3
@@ -79,7 +80,11 @@ def make_engine(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0) -> 
         pool_timeout=pool_timeout,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"options": RETRIEVAL_OPTIONS, "connect_timeout": CONNECT_TIMEOUT_SECONDS},
+        connect_args={
+            "options": RETRIEVAL_OPTIONS,
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "async_creator_fn": Connection.connect,
+        },
     )
 
     def _ping(connection: Any) -> bool:

@@ -9,10 +9,12 @@ Nothing is lost where the connection breaks: whoever begins the same then writes
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
+
+from db.watch import Connection
 
 _TAKE: Final = "select pg_try_advisory_lock(hashtextextended(%s, 1))"
 _GIVE_BACK: Final = "select pg_advisory_unlock(hashtextextended(%s, 1))"
@@ -31,7 +33,7 @@ class InFlight:
         self._connect_timeout = connect_timeout
         self._held: set[str] = set()
         self._turn = asyncio.Lock()
-        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._connection: Connection | None = None
 
     @asynccontextmanager
     async def hold(self, operation_id: str) -> AsyncIterator[None]:
@@ -82,7 +84,7 @@ class InFlight:
 
     async def _say(self, statement: str, operation_id: str) -> bool:
         if self._connection is None:
-            self._connection = await psycopg.AsyncConnection.connect(
+            self._connection = await Connection.connect(
                 self._conninfo,
                 autocommit=True,
                 prepare_threshold=0,

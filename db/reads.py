@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from db.outbox import RecordingSession, Waiting, send, take_waiting, wait_to_send
 from db.tenancy import SET_TENANT, tenant_of, tenant_waits
+from db.watch import Connection
 
 READS: Final = "reads"
 WRITES: Final = "writes"
@@ -36,7 +37,6 @@ CONNECTIONS: Final = 8
 _BEGUN: Final = "begun"
 _NAME: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
 
-Connection = psycopg.AsyncConnection[TupleRow]
 Rows = list[TupleRow]
 
 
@@ -249,7 +249,7 @@ class Reads:
 
     async def _connect(self) -> Connection:
         try:
-            connection = await psycopg.AsyncConnection.connect(
+            connection = await Connection.connect(
                 self._conninfo,
                 autocommit=True,
                 prepare_threshold=0,
