@@ -75,7 +75,11 @@ class _Allowance:
 
 
 class RateLimits:
-    """The limits of a service; `clock` gives seconds and may begin anywhere."""
+    """The limits of a service.
+
+    `clock` gives seconds and may begin anywhere; a store that has not answered after `patience`
+    seconds counts as away.
+    """
 
     def __init__(
         self,
@@ -85,6 +89,7 @@ class RateLimits:
         models: str,
         sign_in: str,
         clock: Callable[[], float] = time.monotonic,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
@@ -98,6 +103,7 @@ class RateLimits:
         self._storage = PostgresStorage(sessions)
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         self._clock = clock
+        self._patience = patience
         self._held: dict[str, _Allowance] = {}
         self._away_until = -math.inf
         self._late: set[asyncio.Task[bool]] = set()
@@ -203,7 +209,7 @@ class RateLimits:
         # Not cancelled when it is late: a statement that hangs would hang once more in its cancel.
         self._late.add(asking)
         asking.add_done_callback(self._settle)
-        await asyncio.wait({asking}, timeout=PATIENCE_SECONDS)
+        await asyncio.wait({asking}, timeout=self._patience)
         if asking.done() and not asking.cancelled() and asking.exception() is None:
             return asking.result()
         if self._clock() >= self._away_until:

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -28,9 +29,23 @@ from tools.errors import SetupError
 
 
 def make_rates(
-    sessions: Sessions, *, requests: str = "none", models: str = "none", sign_in: str = "none"
+    sessions: Sessions,
+    *,
+    requests: str = "none",
+    models: str = "none",
+    sign_in: str = "none",
+    clock: Callable[[], float] = time.monotonic,
+    patience: float = 60.0,
 ) -> RateLimits:
-    return RateLimits(sessions, requests=requests, models=models, sign_in=sign_in)
+    """Return limits that a busy machine does not lift by being slow."""
+    return RateLimits(
+        sessions,
+        requests=requests,
+        models=models,
+        sign_in=sign_in,
+        clock=clock,
+        patience=patience,
+    )
 
 
 def limited(service: Service, rates: RateLimits) -> Service:
@@ -148,7 +163,10 @@ async def test_most_requests_ask_nobody(service: Service) -> None:
 async def test_where_nobody_can_count_everything_passes_and_somebody_hears_of_it(
     ana: Learner, service: Service, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    strict = limited(service, make_rates(service.services.sessions, requests="1/hour"))
+    rates = make_rates(
+        service.services.sessions, requests="1/hour", clock=lambda: 0.0, patience=0.25
+    )
+    strict = limited(service, rates)
     failures = counted("goals_rate_limit_store_failures_total")
 
     async with strict.client(ana.token) as client:
@@ -165,13 +183,7 @@ async def test_a_table_that_is_gone_limits_nobody_and_counting_begins_again_by_i
     service: Service,
 ) -> None:
     now = 1_000.0
-    rates = RateLimits(
-        service.services.sessions,
-        requests="1/hour",
-        models="none",
-        sign_in="none",
-        clock=lambda: now,
-    )
+    rates = make_rates(service.services.sessions, requests="1/hour", clock=lambda: now)
     async with service.services.system.begin() as session:
         await session.execute(text("alter table rate_windows rename to hidden"))
 
