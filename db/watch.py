@@ -2,17 +2,18 @@
 
 The kernel of a stopped or lost machine keeps its connections open, and a cancellation goes the same
 way as the statement. So whoever has waited for `PATIENCE` is looked after: where the same server
-does not let anybody in either, the socket is shut on our side, and the statement ends as it does
-when a server dies. A statement that is slow, or waits for a lock, on a server that answers goes on.
+answers nobody new either, the socket is shut on our side, and the statement ends as it does when a
+server dies. A statement that is slow, or waits for a lock, on a server that answers goes on.
 """
 
 import asyncio
 import logging
 import os
 import socket
+import struct
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Any, Final, Self
 
 import psycopg
@@ -24,10 +25,13 @@ log = logging.getLogger(__name__)
 PATIENCE: Final = 1.5
 """Seconds that a statement waits before anybody asks whether its server still answers."""
 PROBE: Final = 1.5
-"""Seconds that the server has to let a new connection in."""
+"""Seconds that the server has to answer somebody new."""
 POLL: Final = 0.25
 SILENT: Final = 1.0
 """Seconds for which nobody tries to connect to a server that was found frozen."""
+
+SSL_REQUEST: Final = struct.pack("!ii", 8, 80877103)
+"""The first message of https://www.postgresql.org/docs/current/protocol-message-formats.html."""
 
 Server = tuple[str, str]
 """Host and port as they were given."""
@@ -40,7 +44,6 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
     """A connection of psycopg's whose waiting is watched while somebody is `watching`."""
 
     server: Server
-    probe: Callable[[], Coroutine[Any, Any, psycopg.AsyncConnection[Any]]]
 
     @classmethod
     async def connect(cls, conninfo: str = "", **options: Any) -> Self:
@@ -51,7 +54,6 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
             raise psycopg.OperationalError("the database does not answer")
         connection = await super().connect(conninfo, **options)
         connection.server = server
-        connection.probe = lambda: psycopg.AsyncConnection.connect(conninfo, **options)
         return connection
 
     async def wait(self, *given: Any, **options: Any) -> Any:
@@ -83,30 +85,41 @@ async def _keep_watch() -> None:
     answered: dict[Server, float] = {}
     while True:
         await asyncio.sleep(POLL)
-        late = time.monotonic() - PATIENCE
-        stuck = [one for one, since in _waiting.items() if since < late]
-        for server in {one.server for one in stuck if answered.get(one.server, 0.0) < late}:
-            waits_for = [one for one in stuck if one.server == server]
-            if await lets_in(waits_for[0]):
+        now = time.monotonic()
+        late = now - PATIENCE
+        stuck = {one.server: one for one, since in _waiting.items() if since < late}
+        for server, one in stuck.items():
+            if answered.get(server, 0.0) > late:
+                continue
+            if await answers(one.info.host, one.info.port):
                 answered[server] = time.monotonic()
                 continue
             _silent[server] = time.monotonic() + SILENT
-            for one in waits_for:
-                _let_go(one)
-            log.warning("the database is frozen: %d statements are given up", len(waits_for))
+            given_up = [
+                waits for waits, since in _waiting.items() if waits.server == server and since < now
+            ]
+            for waits in given_up:
+                _let_go(waits)
+            log.warning("the database is frozen: %d statements are given up", len(given_up))
 
 
-async def lets_in(connection: Connection) -> bool:
-    """Tell whether the server answers somebody new; FATAL, as of one that is full, is an answer."""
+async def answers(host: str, port: int) -> bool:
+    """Tell whether the server at a host, or in a folder with its socket, answers anybody.
+
+    It is asked whether it speaks TLS, which every PostgreSQL answers with a letter before it looks
+    at who asks and how many there are: one that is full, starts or stops has answered too.
+    """
     try:
         async with asyncio.timeout(PROBE):
-            probe = await connection.probe()
-    except TimeoutError:
+            if host.startswith("/"):
+                reader, writer = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+            else:
+                reader, writer = await asyncio.open_connection(host, port)
+            with closing(writer):
+                writer.write(SSL_REQUEST)
+                return bool(await reader.read(1))
+    except (OSError, TimeoutError):
         return False
-    except psycopg.Error as error:
-        return "FATAL" in str(error)
-    probe.pgconn.finish()
-    return True
 
 
 def _let_go(connection: Connection) -> None:
