@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 # LangGraph reads this once, at its first import, and a migration imports it.
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
@@ -20,6 +21,10 @@ pytest_plugins = [
     "tests.users_elsewhere",
 ]
 
+
+# How long an example takes is the machine's affair; what must be fast is measured by `goals bench`.
+settings.register_profile("goals", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("goals")
 
 # A traceback with all locals, as structlog prints it by itself, takes ten seconds.
 structlog.get_config()["processors"][-1].exception_formatter = structlog.dev.plain_traceback

@@ -110,10 +110,11 @@ def all_processed(engine: Engine) -> StopWhen:
     return StopWhen(lambda: count(engine, "processed_at is null") == 0)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds; fail the test where it does not come to hold in time."""
+def wait_until(condition: Callable[[], bool], *, patience: float = PATIENCE_SECONDS) -> None:
+    """Wait until `condition` holds; fail the test where that takes more than `patience` seconds."""
     stop = StopWhen(condition)
-    while not stop.wait(PATIENCE_SECONDS):
+    stop.deadline = time.monotonic() + patience
+    while not stop.wait(patience):
         pass
 
 

@@ -9,10 +9,9 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
-from tests.event_path import StopWhen, all_processed, count
+from tests.event_path import all_processed, count, wait_until
 from tests.faults.test_run_kills import READY, ROOT, SECRET
 from tests.lake_oracle import assert_lake_holds_every_event_once
 
@@ -32,14 +31,6 @@ BEFORE_THE_KILLS = 60
 GOALS = 300
 WRITERS = 4
 PATIENCE = 150.0
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds, past the leases of those that were killed."""
-    stop = StopWhen(condition)
-    stop.deadline = time.monotonic() + PATIENCE
-    while not stop.wait(PATIENCE):
-        pass
 
 
 @dataclass(frozen=True)
@@ -88,7 +79,10 @@ class Started:
 
     def wait_for(self, said: str) -> str:
         """Return what comes after `said` in the log, once it is there."""
-        wait_until(lambda: said in self.log.read_text() or self.process.poll() is not None)
+        wait_until(
+            lambda: said in self.log.read_text() or self.process.poll() is not None,
+            patience=PATIENCE,
+        )
         return self.log.read_text().split(said, 1)[1]
 
     @property
@@ -162,14 +156,14 @@ def test_two_of_everything_carry_every_event_once_though_one_of_each_dies(
         ]
         for writer in writers:
             writer.start()
-        wait_until(lambda: len(confirmed) >= BEFORE_THE_KILLS)
-        wait_until(lambda: count(outbox, "processed_at is not null") > 0)
+        wait_until(lambda: len(confirmed) >= BEFORE_THE_KILLS, patience=PATIENCE)
+        wait_until(lambda: count(outbox, "processed_at is not null") > 0, patience=PATIENCE)
         for victim in first.values():
             assert victim.process.poll() is None
             victim.process.kill()
         for writer in writers:
             writer.join()
-        wait_until(all_processed(outbox).condition)
+        wait_until(all_processed(outbox).condition, patience=PATIENCE)
         survivors = [each.process.poll() for each in second.values()]
 
     with outbox.connect() as connection:

@@ -286,7 +286,7 @@ def test_none_is_no_limit() -> None:
     current=st.integers(0, 2_000),
     passed=st.floats(0, 0.999),
 )
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_who_waits_as_long_as_told_gets_one(
     amount: int, seconds: int, previous: int, current: int, passed: float
 ) -> None:

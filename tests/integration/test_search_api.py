@@ -252,7 +252,6 @@ async def test_any_text_is_answered(ana: Learner, shelf: Shelf, words: str) -> N
 
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # the rows are only read
 )
 @given(words=ODD_TEXT)
@@ -264,7 +263,6 @@ async def test_no_text_at_all_breaks_the_search(ana: Learner, words: str) -> Non
 
 @settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example adds its own row
 )
 @given(words=st.text(min_size=1, max_size=60).filter(lambda words: "\0" not in words))

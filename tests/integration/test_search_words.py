@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.database import connect, open_database
@@ -39,7 +39,7 @@ def connection(server_url: str, template_database: str) -> Iterator[psycopg.Conn
         yield opened
 
 
-@settings(max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=1_000)
 @given(text=TEXT.filter(lambda text: "\0" not in text))
 def test_any_text_has_the_words_that_it_had_before(
     connection: psycopg.Connection, text: str

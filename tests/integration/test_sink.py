@@ -56,9 +56,7 @@ def test_a_second_drain_finds_nothing(database_url: str, outbox: Engine, lake: F
     assert len(lake_files(lake.root)) == 7
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=st.lists(any_event(), min_size=1, max_size=20))
 def test_any_payload_that_postgresql_stores_is_equal_in_parquet(
     database_url: str, outbox: Engine, lake: FolderLake, events: list[DomainEvent]

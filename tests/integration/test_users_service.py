@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from api.auth import make_token
 from db.engine import Sessions, make_engine, make_sessions
+from tests.bounds import NOT_FOR_EVER
 from tests.service import JWT
 from tests.users_elsewhere import IMPATIENT, SECONDS, SERVICE_TOKEN, Stub
 from tools.breaker import Breaker
@@ -165,7 +166,7 @@ async def test_while_it_fails_what_is_kept_serves_and_the_rest_is_unavailable(
     assert (caught.value.code, caught.value.status) == ("USERS_UNAVAILABLE", 503)
     assert caught.value.retry_after is not None
     assert caught.value.retry_after >= 1
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < NOT_FOR_EVER
     clock.now += 301
     with pytest.raises(UsersUnavailable):
         await find(asking)
@@ -184,7 +185,7 @@ async def test_a_process_that_is_stopped_is_no_hang(
         await find(asking, "crs_sql")
     waited = time.monotonic() - started
 
-    assert waited < 2
+    assert waited < NOT_FOR_EVER
     assert (await find(asking)).id == "crs_api"
 
 

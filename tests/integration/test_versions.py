@@ -61,7 +61,6 @@ async def test_metadata_merged_in_any_order_read_as_they_were_answered(ana: Lear
 
 
 @settings(
-    deadline=None,
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -85,7 +85,7 @@ def test_a_password_of_usual_words_is_guessable(password: str, expected: bool) -
 
 
 @given(password=st.text(max_size=200), about=st.lists(st.text(max_size=20), max_size=4))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_whatever_is_asked_about_a_password_is_answered(password: str, about: list[str]) -> None:
     assert is_guessable(password, about=about) in {True, False}
 

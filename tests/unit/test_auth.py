@@ -179,13 +179,13 @@ def _signed(header: Any, claims: Any) -> str:
 
 
 @given(token=st.text(max_size=300) | st.from_regex(r"[\w-]*\.[\w-]*\.[\w-]*", fullmatch=True))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_whatever_text_is_no_token(token: str) -> None:
     assert _code(token) == "AUTH_INVALID"
 
 
 @given(changes=st.dictionaries(_NAMES, _JSON, min_size=1, max_size=3))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_a_genuine_signature_over_whatever_claims_gives_a_sound_user_or_a_refusal(
     changes: dict[str, Any],
 ) -> None:
@@ -204,7 +204,7 @@ def test_a_genuine_signature_over_whatever_claims_gives_a_sound_user_or_a_refusa
 
 
 @given(header=_JSON | st.dictionaries(st.sampled_from(["alg", "kid", "crit", "b64", "typ"]), _JSON))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_a_genuine_signature_under_whatever_header_is_refused_unless_it_is_ours(
     header: Any,
 ) -> None:
@@ -212,7 +212,7 @@ def test_a_genuine_signature_under_whatever_header_is_refused_unless_it_is_ours(
 
 
 @given(position=st.integers(min_value=0), character=st.characters())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_a_token_that_was_changed_anywhere_is_invalid_or_means_the_same(
     position: int, character: str
 ) -> None:

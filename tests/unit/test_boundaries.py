@@ -2,7 +2,7 @@
 
 import ast
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.analysis.examples.expressions import is_closed_call, parse_expression
@@ -15,7 +15,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(VALUES, min_size=1, max_size=3))
 def test_a_variant_is_another_call_of_the_same_function(arguments: list[object]) -> None:
     call = f"f({', '.join(map(repr, arguments))})"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.breaker import Breaker
@@ -91,7 +91,6 @@ def test_what_was_begun_before_it_opened_does_not_close_it() -> None:
     assert breaker.state == "open"
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["ask", "work", "fail", "wait"]), max_size=60))
 def test_whatever_happens_one_at_most_is_admitted_while_it_is_half_open(steps: list[str]) -> None:
     clock = Clock()

@@ -1,7 +1,7 @@
 """Decisions as text: what is a command, what it decides, and that no other text is one."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.commands import read_command
@@ -66,7 +66,6 @@ def test_a_command_that_cannot_be_understood_is_refused(text: str) -> None:
         read_command(text)
 
 
-@settings(deadline=None)
 @given(KEYS, KEYS)
 def test_the_last_word_on_an_item_counts(accepted: list[str], rejected: list[str]) -> None:
     text = f"/accept {QUESTION} {' '.join(accepted)}\n/reject {QUESTION} {' '.join(rejected)}"
@@ -80,7 +79,6 @@ def test_the_last_word_on_an_item_counts(accepted: list[str], rejected: list[str
     }
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_reading(text: str) -> None:
     assert read_command(text) is None or text.lstrip().startswith("/")

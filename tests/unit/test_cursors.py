@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.routes import courses, goals, tasks
@@ -32,7 +32,6 @@ VALUES = {
 }
 
 
-@settings(deadline=None)
 @given(st.data(), st.sampled_from(sorted(VALUES)), st.sampled_from(["", "-"]))
 def test_a_place_comes_back_as_it_went_out(data: st.DataObject, name: str, minus: str) -> None:
     place = Place(value=data.draw(VALUES[name]), id="gol_1")
@@ -58,7 +57,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(SORTS)), JSON, JSON)
 def test_whatever_is_in_a_forged_cursor_is_a_place_or_refused(
     name: str, value: Any, row_id: Any
@@ -75,7 +73,6 @@ def test_whatever_is_in_a_forged_cursor_is_a_place_or_refused(
     assert "\0" not in place.id
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_no_word_breaks_the_reader(word: str) -> None:
     try:

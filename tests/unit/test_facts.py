@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.bounds import NOT_FOR_EVER
 from tools.analysis.facts import analyzers as facts
 from tools.analysis.facts import lint
 from tools.analysis.facts.analyzers import Facts, Unavailable, find_facts
@@ -184,7 +185,7 @@ async def test_a_program_that_hangs_is_killed_with_its_children_in_time(
 
     found = await find_facts("x = 1\n", "python", seconds=1.0)
 
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < NOT_FOR_EVER
     assert Unavailable(analyzer="ruff", reason="took longer than 1 s") in found.unavailable
     assert {child.pid for child in psutil.Process().children()} <= before
     assert await gone(int(noted.read_text()))
@@ -200,7 +201,7 @@ async def test_a_grandchild_that_escapes_does_not_hold_the_answer(
     found = await find_facts("x = 1\n", "python", seconds=1.0)
 
     psutil.Process(int(noted.read_text())).kill()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < NOT_FOR_EVER
     assert "ruff" in [one.analyzer for one in found.unavailable]
 
 
@@ -292,7 +293,7 @@ async def test_hostile_text_is_answered_in_bounded_time(name: str, language: str
 
     found = await find_facts(HOSTILE[name], language, seconds=1.0)
 
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < NOT_FOR_EVER
     lines = max(HOSTILE[name].count("\n") + HOSTILE[name].count("\r") + 1, 1)
     assert all(1 <= fact.line <= fact.end_line <= lines for fact in found.facts)
     assert len(found.facts) <= 100
@@ -307,9 +308,7 @@ async def test_text_that_is_too_long_is_said_to_be() -> None:
     assert {one.reason for one in found.unavailable} == {"longer than 500000 characters"}
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=200), st.sampled_from(["python", "js", "tsx", "c", "html", "", "?"]))
 def test_no_text_raises(code: str, language: str) -> None:
     found = asyncio.run(_bounded(find_facts(code, language, seconds=SECONDS)))

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.analysis.examples.finder import find_examples
@@ -61,7 +61,6 @@ def test_what_is_no_plain_value_is_refused(language: str, text: str) -> None:
         read_value(text, language)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60), st.sampled_from(LANGUAGES))
 def test_no_text_breaks_the_reader(text: str, language: str) -> None:
     for read in (read_value, read_call):

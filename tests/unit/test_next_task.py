@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from db.enums import TaskStatus
@@ -41,7 +41,6 @@ def rows(draw: st.DrawFn) -> list[PlanRow]:
 
 
 @given(rows())
-@settings(deadline=None)
 def test_what_comes_next_can_be_done_and_is_there_whenever_something_can(
     found: list[PlanRow],
 ) -> None:
@@ -64,7 +63,6 @@ def filter_texts(stored: Any) -> list[str]:
 
 
 @given(rows())
-@settings(deadline=None)
 def test_a_finished_task_neither_comes_next_nor_waits(found: list[PlanRow]) -> None:
     finished = {one.id for one in found if one.status in DONE}
 

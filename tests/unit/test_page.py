@@ -123,7 +123,7 @@ def asked(engine: MiniRacer, expression: str, value: Any) -> Any:
     return json.loads(str(engine.eval(f"JSON.stringify(({expression})({json.dumps(value)}))")))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(hours=NODES, data=st.data())
 def test_the_critical_path_is_the_services_own(
     layout: MiniRacer, hours: dict[str, float], data: st.DataObject
@@ -142,7 +142,7 @@ def test_the_critical_path_is_the_services_own(
     assert found["chain"] == list(longest_chain(hours, needs))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(hours=NODES, data=st.data())
 def test_each_task_has_a_place_behind_what_it_needs(
     layout: MiniRacer, hours: dict[str, float], data: st.DataObject

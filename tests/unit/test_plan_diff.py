@@ -19,7 +19,7 @@ from tools.embedding_models import ScriptedEmbeddings
 from tools.errors import InputError
 
 Draft = dict[str, Any]
-SAME = settings(deadline=None, max_examples=60)
+SAME = settings(max_examples=60)
 
 
 def draft_of(said: list[PlannedTask], subject: Draft) -> Draft:

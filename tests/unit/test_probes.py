@@ -4,7 +4,7 @@ import ast
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.analysis.examples.expressions import is_closed_call, parse_expression
@@ -48,7 +48,6 @@ def make(seen: list[Any], *, times: int = 40, hints: Hints = NO_HINTS) -> list[A
     return [maker(random, 0) for _ in range(times)]
 
 
-@settings(deadline=None)
 @given(seen_values)
 def test_drawn_values_have_the_type_of_the_given_ones_and_are_the_same_each_time(
     seen: list[Any],
@@ -59,7 +58,6 @@ def test_drawn_values_have_the_type_of_the_given_ones_and_are_the_same_each_time
     assert {type(value) for value in once} == {type(seen[0])}
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(scalars, scalars), min_size=1, max_size=4))
 def test_drawn_calls_stand_by_themselves(arguments: list[tuple[Any, Any]]) -> None:
     calls = [f"f({one!r}, {two!r})" for one, two in arguments]

@@ -246,7 +246,7 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(_VALUES)
 def test_a_value_that_leaves_the_box_is_the_same(value: object) -> None:
     read = read_value(Writer().write(value))
@@ -255,7 +255,7 @@ def test_a_value_that_leaves_the_box_is_the_same(value: object) -> None:
     assert len(show(read)) <= 400
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(_VALUES, _VALUES)
 def test_different_values_stay_different(one: object, other: object) -> None:
     alike = is_same(read_value(Writer().write(one)), other)
@@ -263,7 +263,7 @@ def test_different_values_stay_different(one: object, other: object) -> None:
     assert alike == is_same(read_value(Writer().write(other)), one)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.recursive(st.one_of(_SCALARS.filter(lambda v: not isinstance(v, bytes)), st.sampled_from(
     ["int", "float", "list", "dict", "range", "object", "0x1", "Fraction", "Decimal", "1e999999"]
 )), lambda inner: st.lists(inner, max_size=5), max_leaves=12))  # fmt: skip

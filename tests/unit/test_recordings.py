@@ -98,7 +98,7 @@ def with_names(pieces: list[str], names: list[str]) -> str:
 
 
 @given(st.lists(st.tuples(words, names_of_a_run), max_size=6))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_canonical_request_is_its_own_canonical_form(pairs: list[tuple[str, str]]) -> None:
     request = asking(*(f"{text}{name}" for text, name in pairs), tools=[SEARCH])
 
@@ -116,7 +116,7 @@ def test_a_canonical_request_is_its_own_canonical_form(pairs: list[tuple[str, st
     theirs=st.lists(hexadecimal, min_size=3, max_size=3, unique=True),
     prefix=st.sampled_from(["gol_", "tsk_", "thr_"]),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_key_does_not_depend_on_the_ids_of_a_run(
     pieces: list[str], order: list[int], ours: list[str], theirs: list[str], prefix: str
 ) -> None:
@@ -238,7 +238,7 @@ async def test_an_answer_speaks_of_the_ids_of_the_run_that_asks(path: Path) -> N
     kind=st.sampled_from(sorted(TOKENS)),
     before=st.sampled_from(["", "key = '", "Authorization: Bearer ", '{"a": "']),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_secret_is_in_no_canonical_request_and_in_no_recorded_answer(
     kind: str, before: str
 ) -> None:
@@ -288,7 +288,7 @@ async def test_a_whole_run_drops_what_nobody_asked_for_and_sorts_the_rest(path: 
 
 
 @given(text=st.text(max_size=200))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 async def test_any_text_is_recorded_and_read_as_it_was(
     text: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.links import unlink
@@ -83,7 +83,6 @@ async def test_a_turn_that_stalls_ends_at_the_deadline() -> None:
         await said(Turn(text=["a", "b"], wait=asyncio.Event()), deadline=0.05)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_reading_of_a_written_call(text: str) -> None:
     call = read_written_call(text, NAMES)
@@ -91,7 +90,6 @@ def test_no_text_breaks_the_reading_of_a_written_call(text: str) -> None:
     assert call is None or isinstance(call, Call)
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.text(max_size=9), st.integers() | st.text(max_size=9)), st.text(max_size=9)
 )

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from db.enums import CourseStatus, GoalStatus, TaskStatus
@@ -48,7 +48,6 @@ def test_every_status_can_be_reached_from_every_other(
         assert reached == set(statuses)
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(
         [pair for statuses, _ in TABLES for pair in itertools.product(statuses, repeat=2)]

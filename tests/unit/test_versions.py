@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -70,7 +70,6 @@ def test_what_is_no_list_of_entity_tags_is_refused(header: str) -> None:
         if_match(asked("PATCH", if_match=header))
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(max_codepoint=255, exclude_categories=["Cs"]), max_size=40))
 def test_no_header_breaks_the_reader(header: str) -> None:
     scope = {"type": "http", "method": "PATCH", "headers": [(b"if-match", header.encode("latin1"))]}
