@@ -1,4 +1,4 @@
-"""The state machine: load → route → retrieve → the job's node → check → (review) → persist.
+"""The state machine: load → retrieve → the job's node → check → (review) → persist.
 
 A conversation goes load → converse ⇄ call_tools, and from there, where the model proposes
 something, to load again with that job, which then is always reviewed.
@@ -64,10 +64,9 @@ def build_graph(checkpointer: "BaseCheckpointSaver[Any] | None") -> "AgentGraph"
         graph.add_node(name, _announced(name, node))
 
     graph.add_edge(START, "load")
-    graph.add_conditional_edges("load", Way(steps.after_load), ["route", "converse", END])
+    graph.add_conditional_edges("load", Way(steps.after_load), ["retrieve", "converse", END])
     graph.add_conditional_edges("converse", Way(converse.after_converse), ["call_tools", END])
     graph.add_conditional_edges("call_tools", Way(converse.after_tools), ["converse", "load"])
-    graph.add_edge("route", "retrieve")
     graph.add_conditional_edges("retrieve", Way(steps.to_job), list(steps.JOBS))
     for job in steps.JOBS.values():
         graph.add_node(job.name, _announced(job.name, _answer_node(job.answer)))
@@ -82,7 +81,6 @@ def build_graph(checkpointer: "BaseCheckpointSaver[Any] | None") -> "AgentGraph"
 
 _NODES: Final[Mapping[str, Any]] = {
     "load": steps.load,
-    "route": steps.route,
     "converse": converse.converse,
     "call_tools": converse.call_tools,
     "retrieve": steps.retrieve,

@@ -28,8 +28,7 @@ from tools.backfill import Filler, filling
 from tools.search import search_everything
 
 STEP_NAMES: Final = {
-    "load": "load rows",
-    "route": "settle language",
+    "load": "load rows, settle language",
     "retrieve": "retrieve (one embedding, one statement)",
     "suggest_goals": "ask the model for goals",
     "break_down_goal": "ask the model for tasks",

@@ -30,7 +30,6 @@ Failpoint = Literal[
     "erase.rows_gone",
     "agent.load",
     "agent.load.done",
-    "agent.route",
     "agent.converse",
     "agent.converse.done",
     "agent.call_tools",

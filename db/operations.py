@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import psycopg
 from psycopg.types.json import Jsonb
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.reads import execute, execute_later, make_statement, read
@@ -14,18 +18,32 @@ from db.reads import execute, execute_later, make_statement, read
 _FIND: Final = make_statement(
     "select request_hash, result from operations where id = :operation_id and user_id = :user_id"
 )
-_CLAIM: Final = make_statement("""
+_BEGIN: Final = make_statement("""
 insert into operations (id, user_id, kind, request_hash, result, created_at)
 values (:operation_id, :user_id, :kind, :request_hash, '{}', :at)
-on conflict do nothing
-returning id
 """)
+_KEY: Final = "operations_pkey"
 _TAKE: Final = make_statement("select pg_try_advisory_xact_lock(hashtextextended(:id, 0))")
 _KEEP: Final = make_statement("""
 insert into operations (id, user_id, kind, request_hash, result, created_at)
 values (:operation_id, :user_id, :kind, :request_hash, :result, :at)
 """)
 _FINISH: Final = make_statement("update operations set result = :result where id = :operation_id")
+
+
+class AlreadyFinished(Exception):
+    """The operation that a transaction began was finished before: it is undone."""
+
+
+@contextmanager
+def beginning() -> Iterator[None]:
+    """Raise AlreadyFinished where an operation that is begun in the block was finished before."""
+    try:
+        yield
+    except IntegrityError as error:
+        if isinstance(error.orig, psycopg.Error) and error.orig.diag.constraint_name == _KEY:
+            raise AlreadyFinished from error
+        raise
 
 
 @dataclass(frozen=True)
@@ -79,10 +97,11 @@ class Operations:
         [(account, finished)] = await read(self._session, _FIND_WITH_ACCOUNT, values)
         return None if finished is None else Finished(*finished), account
 
-    async def claim(self, operation_id: str, *, kind: str, request_hash: str, at: datetime) -> bool:
-        """Begin the operation in this transaction; False where it was finished before.
+    async def begin(self, operation_id: str, *, kind: str, request_hash: str, at: datetime) -> None:
+        """Begin the operation in this transaction, in one message with its next statement.
 
-        A second transaction with the same id waits here for the first one's end.
+        A second transaction with the same id waits there for the first one's end; where that has
+        committed, it fails as `beginning` says.
         """
         values = {
             "operation_id": operation_id,
@@ -91,7 +110,7 @@ class Operations:
             "request_hash": request_hash,
             "at": at.astimezone(UTC).replace(tzinfo=None),
         }
-        return bool(await execute(self._session, _CLAIM, values))
+        await execute_later(self._session, _BEGIN, values)
 
     async def take(self, operation_id: str) -> bool:
         """Hold the operation until this transaction ends; False where another one holds it now."""

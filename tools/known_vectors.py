@@ -6,8 +6,10 @@ becomes of this process, `tools/backfill.py` gives it its vector.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,8 +21,10 @@ from tools.logs import LazyLogger
 MOST_WAITING: Final = 1_000
 """Transactions whose vectors wait here; those of later ones are left to the backfill."""
 
-PAUSE_SECONDS: Final = 0.05
-"""How long they wait for the answer of their request to go out first."""
+QUIET_SECONDS: Final = 0.25
+"""They wait until for so long no more have come: two processors serve requests first."""
+LONGEST_SECONDS: Final = 2.0
+"""How long they wait at most."""
 
 log = LazyLogger(__name__)
 
@@ -31,22 +35,26 @@ class KnownVectors:
 
     _waiting: deque[tuple[OpenTools, Sequence[KnownVector]]] = field(default_factory=deque)
     _task: "asyncio.Task[None] | None" = None
+    _last: float = 0.0
+    _closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, open_tools: OpenTools, known: Sequence[KnownVector]) -> None:
         """Store these vectors soon, as the user whom `open_tools` speaks for."""
         if len(self._waiting) >= MOST_WAITING:
             return
         self._waiting.append((open_tools, known))
+        self._last = time.monotonic()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._store(), name="known vectors")
 
     async def aclose(self) -> None:
-        """Store what waits."""
+        """Store what waits, at once."""
+        self._closing.set()
         if self._task is not None:
             await self._task
 
     async def _store(self) -> None:
-        await asyncio.sleep(PAUSE_SECONDS)
+        await self._quiet()
         while self._waiting:
             open_tools, known = self._waiting.popleft()
             try:
@@ -55,3 +63,12 @@ class KnownVectors:
                     await embeddings.give(known, model=tools.embedder.model)
             except UNAVAILABLE as error:
                 log.warning("vectors.left_to_backfill", reason=type(error).__name__)
+
+    async def _quiet(self) -> None:
+        """Wait until nothing more comes, at most `LONGEST_SECONDS`."""
+        latest = time.monotonic() + LONGEST_SECONDS
+        while (left := min(self._last + QUIET_SECONDS, latest) - time.monotonic()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._closing.wait()
+                    return

@@ -1,4 +1,4 @@
-"""The steps that every job shares: load, route, retrieve, check, persist."""
+"""The steps that every job shares: load, retrieve, check, persist."""
 
 from collections.abc import Mapping
 from typing import Final, Literal, cast
@@ -18,7 +18,7 @@ from agent.state import AgentState, JobName, Json, Tokens
 from agent.told import tell_nothing, tell_result
 from agent.words import Language, language_of
 from db.base import utc_now
-from db.operations import Finished, Operations, request_hash
+from db.operations import AlreadyFinished, Finished, Operations, beginning, request_hash
 from db.retrieval import Scope
 from tools.context import ToolContext
 from tools.errors import Conflict
@@ -37,7 +37,9 @@ Context = Runtime[AgentContext]
 
 
 async def load(state: AgentState, runtime: Context) -> AgentState:
-    """Read what the run is about; where it was finished before, take that answer instead.
+    """Read what the run is about, and settle the language of its answer.
+
+    Where it was finished before, take that answer instead.
 
     Raises NotFound for what is not the user's, Conflict where the key belongs to another request,
     BudgetExceeded where the user's tokens or calls of the day are spent.
@@ -49,7 +51,8 @@ async def load(state: AgentState, runtime: Context) -> AgentState:
         return AgentState(result=_result_of(loaded, state))
     chosen, subject = loaded
     change = AgentState(
-        subject={**subject, "preferred_language": chosen},
+        subject=subject,
+        language=_language_of(state, subject, chosen),
         complaint=None,
         repairs=0,
         sources=[],
@@ -59,7 +62,6 @@ async def load(state: AgentState, runtime: Context) -> AgentState:
     )
     if state["job"] == "converse":
         change["messages"], change["rounds"] = [], 0
-        change["language"] = _language_of_talk(state, chosen)
     return change
 
 
@@ -79,7 +81,7 @@ async def _read(state: AgentState, context: AgentContext) -> Loaded | Finished:
             done, account = await _done_and_account(tools, state)
         if done is not None and _result_of(done, state) is not None:
             return done
-        chosen = _language_of(account)
+        chosen = _chosen_by(account)
         subject = (
             await JOBS[state["job"]].load(tools, state["request"])
             if talk is None
@@ -94,23 +96,16 @@ def _take(start: Start, state: AgentState) -> Loaded | Finished:
     talk = start.talk
     if talk.finished is not None and _result_of(talk.finished, state) is not None:
         return talk.finished
-    chosen = _language_of(talk.account)
+    chosen = _chosen_by(talk.account)
     if not start.reserved:
         raise budget_exceeded(utc_now())
     return chosen, converse.as_subject(talk)
 
 
-async def route(state: AgentState, runtime: Context) -> AgentState:
-    """Settle the language of the answer: as asked, else the learner's own, else the text's."""
-    asked = state["request"].get("language") or state["subject"]["preferred_language"]
-    if asked in {"es", "en"}:
-        return AgentState(language=asked)
-    return AgentState(language=language_of(_query(state)))
-
-
 async def retrieve(state: AgentState, runtime: Context) -> AgentState:
     """Search the learner's own rows for what the job is about."""
-    job, query = JOBS[state["job"]], _query(state).strip()
+    job = JOBS[state["job"]]
+    query = job.query(state["request"], state["subject"]).strip()
     hits: tuple[Hit, ...] = ()
     if query and job.entity_types:
         async with runtime.context.open_tools() as tools:
@@ -147,22 +142,28 @@ async def await_review(state: AgentState, runtime: Context) -> AgentState:
 async def persist(state: AgentState, runtime: Context) -> AgentState:
     """Write rows and events in one transaction, once for each operation."""
     context = runtime.context
-    job = JOBS[state["job"]]
-    operation = state["operation_id"]
     await meet_course(context, state["request"])
-    async with context.open_tools() as tools:
-        operations = Operations(tools.session, context.user_id)
-        mine = await operations.claim(
-            operation, kind=job.name, request_hash=request_hash(state["request"]), at=tools.now
-        )
-        if mine:
-            result = await job.persist(tools, state, context)
-            result.update(review.told_with_result(state, context))
-            await operations.finish(operation, result)
-            await context.settle(tools, operation)
-        else:
+    try:
+        with beginning():
+            result = await _write(state, context)
+    except AlreadyFinished:
+        async with context.open_tools() as tools:
             result = _result_of(await _done(tools, state), state) or {}
     return AgentState(result=result, messages=_with_result(state, runtime, result))
+
+
+async def _write(state: AgentState, context: AgentContext) -> Json:
+    job, operation = JOBS[state["job"]], state["operation_id"]
+    async with context.open_tools() as tools:
+        operations = Operations(tools.session, context.user_id)
+        await operations.begin(
+            operation, kind=job.name, request_hash=request_hash(state["request"]), at=tools.now
+        )
+        result = await job.persist(tools, state, context)
+        result.update(review.told_with_result(state, context))
+        await operations.finish(operation, result)
+        await context.settle(tools, operation)
+    return result
 
 
 def _with_result(state: AgentState, runtime: Context, result: Json) -> list[Json]:
@@ -180,11 +181,11 @@ def _with_result(state: AgentState, runtime: Context, result: Json) -> list[Json
     return [*state.get("messages", []), message]
 
 
-def after_load(state: AgentState) -> Literal["route", "converse", "__end__"]:
+def after_load(state: AgentState) -> Literal["retrieve", "converse", "__end__"]:
     """Go on, or end with the answer of an operation that was finished before."""
     if state.get("result") is not None:
         return "__end__"
-    return "converse" if state["job"] == "converse" else "route"
+    return "converse" if state["job"] == "converse" else "retrieve"
 
 
 def to_job(state: AgentState) -> JobName:
@@ -206,18 +207,17 @@ def after_check(state: AgentState) -> str:
     return "propose" if wanted else "persist"
 
 
-def _query(state: AgentState) -> str:
-    return JOBS[state["job"]].query(state["request"], state["subject"])
+def _language_of(state: AgentState, subject: Json, chosen: Language | None) -> Language:
+    """Return the language that was asked for, else the learner's own, else the text's."""
+    asked = state["request"].get("language") or chosen
+    if asked in {"es", "en"}:
+        return cast("Language", asked)
+    if state["job"] == "converse":
+        return language_of(state["request"]["message"])
+    return language_of(JOBS[state["job"]].query(state["request"], subject))
 
 
-def _language_of_talk(state: AgentState, preferred: str | None) -> Language:
-    for language in (state["request"].get("language"), preferred):
-        if language in {"es", "en"}:
-            return cast("Language", language)
-    return language_of(state["request"]["message"])
-
-
-def _language_of(account: Json | None) -> Language | None:
+def _chosen_by(account: Json | None) -> Language | None:
     if account is None:
         raise no_such_user()
     return chosen_language(account)

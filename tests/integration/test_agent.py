@@ -3,12 +3,14 @@
 import asyncio
 import base64
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 import respx
 
+from api.app import create_app
 from tests.agents import COMPLETIONS, answering, said, suggested
 from tests.secret_samples import CANARY, FORMATS, TOKENS
 from tests.service import Service, fill_pending
@@ -83,6 +85,23 @@ async def test_the_same_key_while_the_first_request_runs_is_refused_and_then_ans
     again = await ana.client.post("/v1/goals/suggest", json=WISH, headers=key)
     assert again.content == first.content
     assert await scripted.count("select count(*) from goals") == 2
+
+
+async def test_runs_of_one_operation_in_several_processes_write_once(scripted: Service) -> None:
+    alone = replace(scripted.services, hub=None)  # nobody tells it that the key is at work
+    service = Service(create_app(alone), alone)
+    ana = await service.sign_in("ana")
+    key = {"Idempotency-Key": "k1"}
+
+    answers = await asyncio.gather(
+        *(ana.client.post("/v1/goals/suggest", json=WISH, headers=key) for _ in range(5))
+    )
+
+    assert {(answer.status_code, answer.content) for answer in answers} == {
+        (201, answers[0].content)
+    }
+    assert await service.count("select count(*) from goals") == 2
+    assert await ana.event_types() == ["goal.created"] * 2 + ["ai.goal_suggested"] * 2
 
 
 async def test_a_proposal_is_repeated_as_it_was_whatever_was_decided(scripted: Service) -> None:

@@ -1,7 +1,11 @@
 """Vectors that are known before a row is committed follow it, and never hold it up."""
 
+import asyncio
 from dataclasses import replace
 
+import pytest
+
+from tests.bounds import NOT_FOR_EVER
 from tests.service import Service
 from tools.goals import create_goal, update_goal
 from tools.indexing import goal_text
@@ -41,3 +45,22 @@ async def test_a_row_whose_text_has_changed_since_keeps_waiting(service: Service
 
     assert len(late) == 1
     assert await service.count(WAITING) == 1
+
+
+@pytest.mark.parametrize(("quiet", "longest"), [(0.01, 3_600.0), (3_600.0, 0.01)])
+async def test_vectors_follow_when_no_more_come_and_at_the_latest_after_a_while(
+    service: Service, monkeypatch: pytest.MonkeyPatch, quiet: float, longest: float
+) -> None:
+    monkeypatch.setattr("tools.known_vectors.QUIET_SECONDS", quiet)
+    monkeypatch.setattr("tools.known_vectors.LONGEST_SECONDS", longest)
+    known = KnownVectors()
+    services = replace(service.services, known_vectors=known)
+    ana = await service.sign_in("ana")
+    await services.embedder.embed_documents([TEXT])
+
+    async with services.open_tools(ana.id) as tools:
+        await create_goal(tools, GOAL)
+    [storing] = [task for task in asyncio.all_tasks() if task.get_name() == "known vectors"]
+    await asyncio.wait_for(storing, NOT_FOR_EVER)
+
+    assert await service.count(WAITING) == 0
