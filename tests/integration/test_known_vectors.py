@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from api.bootstrap import Services
 from tests.bounds import NOT_FOR_EVER
 from tests.service import Service
 from tools.goals import create_goal, update_goal
@@ -17,11 +18,22 @@ TEXT = goal_text("Aprender a usar grafos", "Recorrer un grafo.", ["Uno"])
 WAITING = "select count(*) from embeddings where model = ''"
 
 
-async def test_a_row_gets_the_vector_that_was_known_once_it_is_committed(service: Service) -> None:
-    known = KnownVectors()
-    services = replace(service.services, known_vectors=known)
+@pytest.fixture
+def known() -> KnownVectors:
+    return KnownVectors()
+
+
+@pytest.fixture
+async def services(service: Service, known: KnownVectors) -> Services:
+    """Return services that know the vector of `TEXT`, and give it when its row is committed."""
+    await service.services.embedder.embed_documents([TEXT])
+    return replace(service.services, known_vectors=known)
+
+
+async def test_a_row_gets_the_vector_that_was_known_once_it_is_committed(
+    service: Service, services: Services, known: KnownVectors
+) -> None:
     ana = await service.sign_in("ana")
-    await services.embedder.embed_documents([TEXT])
 
     async with services.open_tools(ana.id) as tools:
         await create_goal(tools, GOAL)
@@ -31,11 +43,10 @@ async def test_a_row_gets_the_vector_that_was_known_once_it_is_committed(service
     assert (waited, await service.count(WAITING)) == (1, 0)
 
 
-async def test_a_row_whose_text_has_changed_since_keeps_waiting(service: Service) -> None:
-    known = KnownVectors()
-    services = replace(service.services, known_vectors=known)
+async def test_a_row_whose_text_has_changed_since_keeps_waiting(
+    service: Service, services: Services, known: KnownVectors
+) -> None:
     ana = await service.sign_in("ana")
-    await services.embedder.embed_documents([TEXT])
 
     async with services.open_tools(ana.id) as tools:
         goal = await create_goal(tools, GOAL)
@@ -49,18 +60,19 @@ async def test_a_row_whose_text_has_changed_since_keeps_waiting(service: Service
 
 @pytest.mark.parametrize(("quiet", "longest"), [(0.01, 3_600.0), (3_600.0, 0.01)])
 async def test_vectors_follow_when_no_more_come_and_at_the_latest_after_a_while(
-    service: Service, monkeypatch: pytest.MonkeyPatch, quiet: float, longest: float
+    service: Service,
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
+    quiet: float,
+    longest: float,
 ) -> None:
     monkeypatch.setattr("tools.known_vectors.QUIET_SECONDS", quiet)
     monkeypatch.setattr("tools.known_vectors.LONGEST_SECONDS", longest)
-    known = KnownVectors()
-    services = replace(service.services, known_vectors=known)
     ana = await service.sign_in("ana")
-    await services.embedder.embed_documents([TEXT])
 
     async with services.open_tools(ana.id) as tools:
         await create_goal(tools, GOAL)
-    [storing] = [task for task in asyncio.all_tasks() if task.get_name() == "known vectors"]
-    await asyncio.wait_for(storing, NOT_FOR_EVER)
 
-    assert await service.count(WAITING) == 0
+    async with asyncio.timeout(NOT_FOR_EVER):
+        while await service.count(WAITING):
+            pass
