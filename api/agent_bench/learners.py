@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from psycopg.errors import DeadlockDetected
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 
 from api.agent_bench.embedder import make_precomputed_embedder
 from api.auth import JwtConfig, make_token
@@ -21,7 +19,6 @@ from tools.tasks import create_task
 from tools.users import get_or_create_user
 
 HOURS: Final = 24.0
-ATTEMPTS: Final = 5
 SUBJECTS: Final = ("fechas", "listas", "textos", "ficheros")
 _STATEMENT: Final = (
     "Escribe la función doble(n), que devuelve el doble de un número.\n\nEjemplo:\n"
@@ -34,6 +31,7 @@ CODE: Final = {
     "language": "es",
 }
 WISH: Final = {"wish": "Quiero aprender a probar mi API y a desplegarla", "count": 3}
+_NO_VECTORS: Final = "lock table embeddings in share row exclusive mode"
 _FORGET: Final = (
     "delete from code_snapshots",
     "delete from goals where ai_generated",
@@ -94,18 +92,12 @@ async def forget_answers(database_url: str) -> None:
 
 
 async def _change(database_url: str, statements: Sequence[str], values: Mapping[str, str]) -> None:
-    """Do the statements in one transaction; again where it met what follows behind an answer."""
+    """Do the statements in one transaction, while nobody gives a row its vector."""
     engine = make_engine(database_url, pool_size=1)
     try:
-        for attempt in range(ATTEMPTS):
-            try:
-                async with engine.begin() as connection:
-                    for statement in statements:
-                        await connection.execute(text(statement), values)
-                return
-            except OperationalError as error:
-                if not isinstance(error.orig, DeadlockDetected) or attempt == ATTEMPTS - 1:
-                    raise
+        async with engine.begin() as connection:
+            for statement in (_NO_VECTORS, *statements):
+                await connection.execute(text(statement), values)
     finally:
         await engine.dispose()
 
