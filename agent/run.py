@@ -31,7 +31,7 @@ NEW_RUN: Final = "__new_run"
 """Set in the configuration of a run of which there can be no checkpoint yet; never stored."""
 ONE_SHOT: Final = "__one_shot"
 """Set where nobody will go on from the run's checkpoint: it is kept to be looked at, and the answer
-does not wait for it. Never stored."""
+does not wait for it. The run's share of a budget tells until when it may be kept. Never stored."""
 LAST_WRITE: Final = "__last_write"
 """Set where the run's checkpoint is the last that is written of it and may be gone on from: then
 it is to be on the disk when the caller hears of it. Elsewhere nobody needs it, or the run's end
@@ -139,13 +139,15 @@ async def stream_steps(
     _require_strict_checkpoints()
     steps = context.limits.talk_steps if state.get("thread_id") else context.limits.steps
     new = decisions is None and not again
-    last = state.get("run_id") is None and bool(state.get("request", {}).get("review"))
+    is_detached = state.get("run_id") is not None
+    last = not is_detached and bool(state.get("request", {}).get("review"))
+    one_shot = new and not last and not is_detached and context.budget is not None
     config: Any = {
         "configurable": {
             "thread_id": state["saved_as"],
             NEW_RUN: new,
             LAST_WRITE: last,
-            ONE_SHOT: new and not last and state.get("run_id") is None,
+            ONE_SHOT: one_shot,
         },
         "recursion_limit": steps,
         "metadata": {"user_id": context.user_id},  # by which an erased user's checkpoints are found

@@ -1,23 +1,22 @@
 """LangGraph's checkpoints: none is looked for where a run begins, one is kept where it ends."""
 
-import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from db.checkpoints import keep_checkpoint
+from db.checkpoints import Checkpoint, keep_behind, keep_checkpoint
 from db.engine import UNAVAILABLE, UTC_OPTIONS, conninfo, make_writes
 from db.reads import is_alive
 from db.tenancy import SET_TENANT
+from tools.when_quiet import WhenQuiet
 
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
 CONNECTIONS: Final = 4
-PAUSE_SECONDS: Final = 0.05
-"""How long what is written beside an answer lets that go out first."""
 _user: Final = ContextVar[str]("user")
 
 log = logging.getLogger(__name__)
@@ -30,7 +29,8 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
     A checkpoint waits for the disk only where the caller is told to come back to it and nothing
     is committed after it: see `agent.run.LAST_WRITE`. LangGraph's own way writes them one at a
     time, in several messages and a thread; there are as many as there are requests. What nobody
-    goes on from is written beside the answer, and at the end of the block what is left of it.
+    goes on from is written behind the answer, when it is quiet, and what is left of it at the end
+    of the block.
     """
     from langgraph.checkpoint.base import get_serializable_checkpoint_metadata
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
@@ -39,7 +39,15 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
     from agent.run import LAST_WRITE, NEW_RUN, ONE_SHOT
 
     writes = make_writes(url)
-    keeping: set[asyncio.Task[None]] = set()
+
+    async def keep_ended(ended: Sequence[Callable[[], Checkpoint]]) -> None:
+        try:
+            await keep_behind(writes, [make() for make in ended])
+        except UNAVAILABLE as error:
+            reason = type(error).__name__
+            log.warning("checkpoints of %d ended runs were not kept: %s", len(ended), reason)
+
+    later = WhenQuiet(keep_ended, "checkpoints")
 
     class RunSaver(AsyncPostgresSaver):
         """Looks for no checkpoint where a run has just begun, and keeps one in one statement.
@@ -62,8 +70,8 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
             return await super().aget_tuple(config)
 
         async def asettle(self) -> None:
-            """Wait for the checkpoints that are being written beside answers."""
-            await asyncio.gather(*keeping)
+            """Keep at once the checkpoints of runs that have ended."""
+            await later.finish()
 
         async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
             """Keep a checkpoint, and return the configuration that names it."""
@@ -71,42 +79,41 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
             if config["configurable"].get(LAST_WRITE):
                 return await super().aput(config, checkpoint, metadata, new_versions)
             named = config["configurable"]
-            thread_id, space = named["thread_id"], named["checkpoint_ns"]
-            values = checkpoint["channel_values"]
-            apart = {name for name, value in values.items() if not _is_plain(value)}
-            keep = keep_checkpoint(
-                writes,
-                thread_id=thread_id,
-                space=space,
-                checkpoint_id=checkpoint["id"],
-                parent_id=named.get("checkpoint_id"),
-                checkpoint={
-                    **checkpoint,
-                    "channel_values": {
-                        name: value for name, value in values.items() if name not in apart
-                    },
-                },
-                metadata=get_serializable_checkpoint_metadata(config, metadata),
-                blobs=self._dump_blobs(
-                    thread_id,
-                    space,
-                    {name: values[name] for name in apart},
-                    {name: new for name, new in new_versions.items() if name in apart},
-                ),
-                tenant=_user_of(config),
-            )
-            if named.get(ONE_SHOT):
-                task = asyncio.create_task(_keep_beside(keep), name="checkpoint")
-                keeping.add(task)
-                task.add_done_callback(keeping.discard)
-            else:
-                await keep
+            make = partial(self._checkpoint, config, checkpoint, metadata, new_versions)
+            if not named.get(ONE_SHOT):
+                await keep_checkpoint(writes, make())
+            elif not later.add(make):
+                log.warning("the checkpoint of an ended run was not kept: too many wait")
             here = {
-                "thread_id": thread_id,
-                "checkpoint_ns": space,
+                "thread_id": named["thread_id"],
+                "checkpoint_ns": named["checkpoint_ns"],
                 "checkpoint_id": checkpoint["id"],
             }
             return {"configurable": here}
+
+        def _checkpoint(
+            self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any
+        ) -> Checkpoint:
+            """Return what is stored, in the form in which LangGraph reads it."""
+            named, values = config["configurable"], checkpoint["channel_values"]
+            apart = {name for name, value in values.items() if not _is_plain(value)}
+            plain = {name: value for name, value in values.items() if name not in apart}
+            return Checkpoint(
+                operation_id=values.get("operation_id", ""),
+                user_id=_user_of(config),
+                thread_id=named["thread_id"],
+                space=named["checkpoint_ns"],
+                checkpoint_id=checkpoint["id"],
+                parent_id=named.get("checkpoint_id"),
+                checkpoint={**checkpoint, "channel_values": plain},
+                metadata=get_serializable_checkpoint_metadata(config, metadata),
+                blobs=self._dump_blobs(
+                    named["thread_id"],
+                    named["checkpoint_ns"],
+                    {name: values[name] for name in apart},
+                    {name: new for name, new in new_versions.items() if name in apart},
+                ),
+            )
 
         async def aput_writes(self, config: Any, *given: Any, **named: Any) -> None:
             """Keep what a step has written before its checkpoint."""
@@ -120,14 +127,6 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
             await saver.asettle()
     finally:
         writes.close()
-
-
-async def _keep_beside(keep: Coroutine[Any, Any, None]) -> None:
-    await asyncio.sleep(PAUSE_SECONDS)
-    try:
-        await keep
-    except UNAVAILABLE as error:
-        log.warning("the checkpoint of an ended run was not kept: %s", type(error).__name__)
 
 
 def _open_pool(url: str) -> "AsyncConnectionPool[Any]":

@@ -193,17 +193,28 @@ class Reads:
         self, statement: Statement, parameters: list[Any], *, tenant: str | None = None
     ) -> Rows:
         """Return the rows of `statement`, executed once at most, as `tenant`."""
-        async with self._turn():
-            while self._idle and not is_alive(self._idle[-1]):
-                self.close()  # the others will have died with it
-            if self._idle:
-                connection, idle = self._idle.pop(), self._idle
-            else:
-                connection, idle = await self._connect(), self._idle
+        async with self._connection() as connection:
+            return await _execute(connection, statement, parameters, tenant=tenant)
+
+    async def write_together(
+        self, statement: Statement, several: Sequence[tuple[str, Mapping[str, Any]]]
+    ) -> None:
+        """Execute `statement` with the values of several tenants, in one message and transaction.
+
+        Raises DBAPIError; then none of it was done.
+        """
+        messages: list[Waiting] = []
+        for tenant, values in several:
+            messages += [
+                (SET_TENANT, (tenant,)),
+                (statement.sql, [values[name] for name in statement.names]),
+            ]
+        async with self._connection() as connection:
             try:
-                return await _execute(connection, statement, parameters, tenant=tenant)
-            finally:
-                self._put_back(connection, idle)
+                async with connection.pipeline():
+                    await send(connection, messages)
+            except psycopg.Error as error:
+                raise _as_sqlalchemy(error, statement.sql) from error
 
     async def read(
         self, statement: Statement, parameters: list[Any], *, tenant: str | None = None
@@ -234,6 +245,21 @@ class Reads:
         idle, self._idle = self._idle, []
         for connection in idle:
             connection.pgconn.finish()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """Yield a connection that was open a moment ago."""
+        async with self._turn():
+            while self._idle and not is_alive(self._idle[-1]):
+                self.close()  # the others will have died with it
+            if self._idle:
+                connection, idle = self._idle.pop(), self._idle
+            else:
+                connection, idle = await self._connect(), self._idle
+            try:
+                yield connection
+            finally:
+                self._put_back(connection, idle)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import respx
+from sqlalchemy import text
 
 from api.app import create_app
 from tests.agents import COMPLETIONS, answering, said, suggested
@@ -54,6 +55,24 @@ async def test_a_finished_run_is_checkpointed_in_postgresql(scripted: Service) -
     await saver.asettle()
 
     assert await scripted.count("select count(distinct thread_id) from checkpoints") == 1
+
+
+async def test_the_checkpoint_of_a_user_who_was_erased_meanwhile_is_not_kept(
+    scripted: Service,
+) -> None:
+    ana, bruno = await scripted.sign_in("ana"), await scripted.sign_in("bruno")
+    for learner in (ana, bruno):
+        await learner.client.post("/v1/goals/suggest", json=WISH)
+    async with scripted.services.system.begin() as session:
+        await session.execute(text("delete from users where id = :id"), {"id": ana.id})
+
+    assert scripted.services.agent is not None
+    saver: Any = scripted.services.agent.graph.checkpointer
+    await saver.asettle()
+
+    kept = "select count(distinct thread_id) from checkpoints"
+    assert await scripted.count(kept) == 1
+    assert await scripted.count(f"{kept} where user_id = :id", id=bruno.id) == 1
 
 
 async def test_the_same_key_gives_the_same_answer_and_writes_once(scripted: Service) -> None:

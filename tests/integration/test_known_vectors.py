@@ -66,8 +66,8 @@ async def test_vectors_follow_when_no_more_come_and_at_the_latest_after_a_while(
     quiet: float,
     longest: float,
 ) -> None:
-    monkeypatch.setattr("tools.known_vectors.QUIET_SECONDS", quiet)
-    monkeypatch.setattr("tools.known_vectors.LONGEST_SECONDS", longest)
+    monkeypatch.setattr("tools.when_quiet.QUIET_SECONDS", quiet)
+    monkeypatch.setattr("tools.when_quiet.LONGEST_SECONDS", longest)
     ana = await service.sign_in("ana")
 
     async with services.open_tools(ana.id) as tools:
