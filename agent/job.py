@@ -32,6 +32,7 @@ class Job:
 
     `load` reads the rows (JSON values), `query` makes the search text, `entity_types` say what it
     searches, `answer` calls the model, `check` judges its words, `persist` writes rows and events.
+    `collect` returns the subject with evidence that needs neither the search nor a model.
     A job that can be reviewed names the `items` of its draft, each with a `key`; `decide` makes the
     draft that the user wants, and `record_proposed` records what was shown to them. One that
     `seeks_grounds` takes what is only a little near, and `otherwise` says what to show the model
@@ -50,6 +51,7 @@ class Job:
     record_proposed: Recording | None = None
     seeks_grounds: bool = False
     otherwise: Callable[[Json], list[Source]] | None = None
+    collect: Callable[[AgentState], Awaitable[Json]] | None = None
 
 
 class ProvenanceFields(TypedDict):

@@ -32,7 +32,7 @@ STEP_NAMES: Final = {
     "retrieve": "retrieve (one embedding, one statement)",
     "suggest_goals": "ask the model for goals",
     "break_down_goal": "ask the model for tasks",
-    "validate_code": "run the examples, ask the model",
+    "validate_code": "ask the model about the code",
     "check": "check by code",
     "persist": "write rows and events",
 }

@@ -1,6 +1,7 @@
 """The steps that every job shares: load, retrieve, check, persist."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, cast
 
 from langgraph.runtime import Runtime
@@ -70,7 +71,7 @@ Loaded = tuple[Language | None, Json]
 
 
 async def _read(state: AgentState, context: AgentContext) -> Loaded | Finished:
-    """Read in one transaction, and reserve the run's share of the budget in it."""
+    """Read what there is; a talk reserves its share of the budget with it, for it asks next."""
     await meet_course(context, state["request"])
     async with context.open_tools() as tools:
         if state["job"] == "converse":
@@ -87,7 +88,8 @@ async def _read(state: AgentState, context: AgentContext) -> Loaded | Finished:
             if talk is None
             else converse.as_subject(talk)
         )
-        await context.reserve(tools, state)
+        if talk is not None:
+            await context.reserve(tools, state)
     return chosen, subject
 
 
@@ -103,25 +105,40 @@ def _take(start: Start, state: AgentState) -> Loaded | Finished:
 
 
 async def retrieve(state: AgentState, runtime: Context) -> AgentState:
-    """Search the learner's own rows for what the job is about."""
-    job = JOBS[state["job"]]
-    query = job.query(state["request"], state["subject"]).strip()
-    hits: tuple[Hit, ...] = ()
-    if query and job.entity_types:
-        async with runtime.context.open_tools() as tools:
-            found = await search_everything(
-                tools,
-                query[:MAX_QUERY_CHARACTERS],
-                limit=SOURCES,
-                scope=Scope(entity_types=job.entity_types),
-                at_least=tools.embedder.ground_is_at_least if job.seeks_grounds else None,
-            )
-        hits = found.hits
+    """Search the learner's own rows for what the job is about, and collect its evidence meanwhile.
+
+    Raises BudgetExceeded where the user's tokens or calls of the day are spent.
+    """
+    job, context, change = JOBS[state["job"]], runtime.context, AgentState()
+    searching = asyncio.create_task(_search(job, state, context))
+    try:
+        async with context.open_tools() as tools:
+            await context.reserve(tools, state)
+        if job.collect is not None:
+            change["subject"] = await job.collect(state)
+    finally:
+        hits = await searching
     without = frozenset(state["subject"].get("without_sources", ()))
     sources = label_hits(hits, without=without)
     if not sources and job.otherwise is not None:
         sources = job.otherwise(state["subject"])
-    return AgentState(sources=sources)
+    change["sources"] = sources
+    return change
+
+
+async def _search(job: Job, state: AgentState, context: AgentContext) -> Sequence[Hit]:
+    query = job.query(state["request"], state["subject"]).strip()
+    if not (query and job.entity_types):
+        return ()
+    async with context.open_tools() as tools:
+        found = await search_everything(
+            tools,
+            query[:MAX_QUERY_CHARACTERS],
+            limit=SOURCES,
+            scope=Scope(entity_types=job.entity_types),
+            at_least=tools.embedder.ground_is_at_least if job.seeks_grounds else None,
+        )
+    return found.hits
 
 
 async def check(state: AgentState, runtime: Context) -> AgentState:

@@ -15,7 +15,7 @@ from agent.job import SOBER, Job, ProvenanceFields, added, as_meta, ask_for, com
 from agent.outputs import Review
 from agent.proposals import MODEL_CALLS, propose_examples, statement_hash
 from agent.sources import new_fence, numbered, source_lines
-from agent.state import AgentState, Json, Tokens
+from agent.state import AgentState, Json
 from agent.submissions import task_text, with_evidence, with_proposed
 from agent.verification import confirm
 from agent.words import say
@@ -77,12 +77,15 @@ def query(request: Json, subject: Json) -> str:
     return f"{task['title']}. {task['description']}"
 
 
+async def collect(state: AgentState) -> Json:
+    """Return the subject with its evidence and its criteria."""
+    return await with_evidence(state["request"], state["subject"], state["language"])
+
+
 async def answer(state: AgentState, context: AgentContext) -> AgentState:
-    """Collect the evidence, then ask the model to explain it and to judge each criterion."""
+    """Ask the model to explain the evidence and to judge each criterion."""
+    state = await complete(state, context)
     request, subject, language = state["request"], state["subject"], state["language"]
-    if subject.get("facts") is None:
-        subject, tokens = await gather(state, context)
-        state = {**state, "subject": subject, "tokens": tokens}
     facts, criteria = subject["facts"], subject["criteria"]
 
     change = await ask_for(
@@ -112,18 +115,15 @@ async def answer(state: AgentState, context: AgentContext) -> AgentState:
     return change
 
 
-async def gather(state: AgentState, context: AgentContext) -> tuple[Json, Tokens]:
-    """Return the subject with its evidence and its criteria, and what the run has cost by now.
+async def complete(state: AgentState, context: AgentContext) -> AgentState:
+    """Return the state with runs of proposed examples, where its task has none that can be run.
 
-    Where the task has no examples that can be run, the model's own solutions of the statement make
-    some, once for each statement.
+    The model's own solutions of the statement make them, once for each statement.
     """
-    request, tokens = state["request"], state["tokens"]
-    subject = await with_evidence(request, state["subject"], state["language"])
-    statement = subject["open_statement"]
+    request, subject = state["request"], state["subject"]
+    statement, language = subject["open_statement"], request["programming_language"]
     if statement is None:
-        return subject, tokens
-    language = request["programming_language"]
+        return state
     found, usage = await propose_examples(statement, language, context)
     proposed = {
         "statement": statement_hash(statement, language),
@@ -132,7 +132,11 @@ async def gather(state: AgentState, context: AgentContext) -> tuple[Json, Tokens
     }
     subject = await with_proposed(request, subject, proposed)
     context.meter.add(usage, calls=MODEL_CALLS)
-    return subject | {"proposed": proposed}, added(tokens, usage, calls=MODEL_CALLS)
+    return {
+        **state,
+        "subject": subject | {"proposed": proposed, "open_statement": None},
+        "tokens": added(state["tokens"], usage, calls=MODEL_CALLS),
+    }
 
 
 async def check(state: AgentState, context: AgentContext) -> AgentState:
@@ -325,6 +329,7 @@ VALIDATE_CODE: Final = Job(
     entity_types=(CODE_SNAPSHOT, TASK),
     load=load,
     query=query,
+    collect=collect,
     answer=answer,
     check=check,
     persist=persist,

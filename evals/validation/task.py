@@ -9,7 +9,7 @@ from agent.checks.verdict import decide_by_evidence
 from agent.context import AgentContext, Limits
 from agent.drafts import make_draft
 from agent.evidence import FROM_MODEL, summary
-from agent.nodes.validate import VALIDATE_CODE, gather
+from agent.nodes.validate import VALIDATE_CODE, collect, complete
 from agent.state import AgentState, Tokens
 from evals.model import LIVE_SECONDS
 from evals.recordings import Talked, asked_by
@@ -51,10 +51,11 @@ class Judge:
         async with self._turns[task]:
             with asked_by(task_name):
                 state = _state(case, proposed=self._kept.get(task))
-                subject, tokens = await gather(state, context)
+                state = {**state, "subject": await collect(state)}
+                state = await complete(state, context)
+            subject = state["subject"]
             if subject.get("proposed"):
                 self._kept[task] = subject["proposed"]
-        state = {**state, "subject": subject, "tokens": tokens}
         evidence = summary(subject["facts"])
         if evidence.decides:
             decision = decide_by_evidence(evidence, criteria=len(subject["criteria"]), why="-")
