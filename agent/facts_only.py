@@ -6,7 +6,7 @@ from typing import Final
 from agent.checks.verdict import decide_by_evidence
 from agent.drafts import make_draft
 from agent.evidence import summary
-from agent.nodes.validate import load, query
+from agent.nodes.validate import load_subject, query
 from agent.state import AgentState, Json, Tokens
 from agent.submissions import with_evidence
 from agent.words import Language, language_of
@@ -28,7 +28,7 @@ async def check_facts(open_tools: OpenTools, request: Json) -> Json:
     """
     async with open_tools() as tools:
         chosen = await preferred_language(tools)
-        subject = await load(tools, request)
+        subject = await load_subject(tools, request)
     asked = request.get("language") or chosen
     language = asked or language_of(query(request, subject))
 

@@ -11,7 +11,7 @@ from db.reads import Statement, execute, make_statement
 TABLES = (Course, Goal, Task, CodeSnapshot, Embedding, Event)
 Counted = Literal["courses", "goals", "tasks", "code_snapshots"]
 
-_UP_TO: Final[dict[Counted, Statement]] = {
+UP_TO: Final[dict[Counted, Statement]] = {
     "courses": make_statement(
         "select count(*) from (select from courses where user_id = :user_id limit :limit) as first"
     ),
@@ -26,6 +26,7 @@ _UP_TO: Final[dict[Counted, Statement]] = {
         " from (select from code_snapshots where user_id = :user_id limit :limit) as first"
     ),
 }
+"""Count a user's rows, up to a `limit`."""
 
 
 async def count_rows(session: AsyncSession, user_id: str) -> dict[str, int]:
@@ -41,5 +42,5 @@ async def count_rows(session: AsyncSession, user_id: str) -> dict[str, int]:
 async def count_up_to(session: AsyncSession, table: Counted, user_id: str, *, limit: int) -> int:
     """Return how many rows of a table the user has, `limit` where there are more."""
     values = {"user_id": user_id, "limit": limit}
-    [(count,)] = await execute(session, _UP_TO[table], values)
+    [(count,)] = await execute(session, UP_TO[table], values)
     return int(count)

@@ -20,7 +20,7 @@ from db.ordering import (
     read_number,
     read_text,
 )
-from db.reads import execute, execute_later, make_statement
+from db.reads import execute_later, make_statement
 
 SORTS: Final[SortColumns] = {
     "created_at": SortColumn(Course.created_at, read_moment),
@@ -29,11 +29,6 @@ SORTS: Final[SortColumns] = {
     "title": SortColumn(Course.title, read_text),
 }
 
-_HOLD: Final = make_statement("""
-select id, status, progress_percentage
-from courses where id = :course_id and user_id = :user_id
-for no key update
-""")
 _KEEP_PROGRESS: Final = make_statement("""
 update courses set progress_percentage = :progress, updated_at = :at
 where id = :course_id and user_id = :user_id
@@ -97,15 +92,6 @@ class Courses:
             .execution_options(populate_existing=True)
         )
         return {course.id: course for course in found}
-
-    async def hold(self, course_id: str) -> HeldCourse | None:
-        """Hold the course as `lock` does, and return what its progress depends on."""
-        values = {"course_id": course_id, "user_id": self._user_id}
-        rows = await execute(self._session, _HOLD, values)
-        if not rows:
-            return None
-        held = HeldCourse._make(rows[0])
-        return held._replace(status=CourseStatus(held.status))
 
     async def keep_progress(self, course_id: str, progress: float, *, at: datetime) -> None:
         """Write the progress of a course that is held, with the next statement or the COMMIT."""

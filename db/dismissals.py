@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.keyset import Position, newest_first
 from db.models import DismissedFinding
-from db.reads import make_statement, read
+from db.reads import make_statement
 
-_FINGERPRINTS: Final = make_statement(
+FINGERPRINTS: Final = make_statement(
     "select fingerprint from dismissed_findings where user_id = :user_id"
 )
 
@@ -66,11 +66,6 @@ class Dismissals:
             newest_first(statement, DismissedFinding, after=after, limit=limit)
         )
         return found.all()
-
-    async def fingerprints(self) -> frozenset[str]:
-        """Return the fingerprints of all of them."""
-        rows = await read(self._session, _FINGERPRINTS, {"user_id": self._user_id})
-        return frozenset(fingerprint for (fingerprint,) in rows)
 
     async def delete(self, fingerprint: str) -> bool:
         """Delete the dismissal; False where there is no such one."""

@@ -20,7 +20,7 @@ from db.ordering import (
     read_number,
     read_text,
 )
-from db.reads import execute, execute_later, make_statement, read
+from db.reads import execute, execute_later, make_statement, read_all
 
 SORTS: Final[SortColumns] = {
     "created_at": SortColumn(Goal.created_at, read_moment),
@@ -35,11 +35,6 @@ _COURSE: Final = make_statement(
     "select course_id from goals where id = :goal_id and user_id = :user_id"
 )
 
-_HOLD: Final = make_statement("""
-select id, course_id, status, progress_percentage
-from goals where id = :goal_id and user_id = :user_id
-for no key update
-""")
 _KEEP_PROGRESS: Final = make_statement("""
 update goals set progress_percentage = :progress, updated_at = :at
 where id = :goal_id and user_id = :user_id
@@ -65,6 +60,9 @@ from (
 where status <> 'cancelled'
 order by created_at desc, id desc
 """)
+_COUNT: Final = make_statement(
+    "select count(*) from (select from goals where user_id = :user_id limit :most) as first"
+)
 
 
 class HeldGoal(NamedTuple):
@@ -150,15 +148,6 @@ class Goals:
             .execution_options(populate_existing=True)
         )
 
-    async def hold(self, goal_id: str) -> HeldGoal | None:
-        """Hold the goal as `lock` does, and return what its progress depends on."""
-        values = {"goal_id": goal_id, "user_id": self._user_id}
-        rows = await execute(self._session, _HOLD, values)
-        if not rows:
-            return None
-        held = HeldGoal._make(rows[0])
-        return held._replace(status=GoalStatus(held.status))
-
     async def keep_progress(self, goal_id: str, progress: float, *, at: datetime) -> None:
         """Write the progress of a goal that is held, with the next statement or the COMMIT."""
         values = {"goal_id": goal_id, "user_id": self._user_id, "progress": progress}
@@ -204,10 +193,14 @@ class Goals:
         [(mean,)] = await execute(self._session, _MEAN_PROGRESS, values)
         return None if mean is None else float(mean)
 
-    async def latest_texts(self, *, limit: int) -> list[GoalText]:
-        """Return what the latest `limit` goals say, newest first, but for cancelled ones."""
-        rows = await read(self._session, _LATEST, {"user_id": self._user_id, "limit": limit})
-        return [GoalText._make(row) for row in rows]
+    async def latest_texts(self, *, limit: int, most: int) -> tuple[list[GoalText], int]:
+        """Return what the latest `limit` goals say, newest first, but for cancelled ones.
+
+        Beside them how many goals there are, counted up to `most`.
+        """
+        values = {"user_id": self._user_id, "limit": limit, "most": most}
+        texts, [(count,)] = await read_all(self._session, [_LATEST, _COUNT], values)
+        return [GoalText._make(row) for row in texts], count
 
     async def delete(self, goal_id: str) -> bool:
         """Delete the goal, its tasks and their code; False where there is no such goal."""

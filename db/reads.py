@@ -67,6 +67,16 @@ async def read(session: AsyncSession, statement: Statement, values: Mapping[str,
     return await reads.read(statement, parameters, tenant=tenant_of(session))
 
 
+async def read_all(
+    session: AsyncSession, statements: Sequence[Statement], values: Mapping[str, Any]
+) -> list[Rows]:
+    """Return what `read` returns for each statement, all of them in one message."""
+    reads = _past(session, READS)
+    if reads is None:
+        return await execute_all(session, statements, values)
+    return await reads.read_all(_filled(statements, values), tenant=tenant_of(session))
+
+
 async def read_alone(
     sessions: async_sessionmaker[AsyncSession],
     statement: Statement,
@@ -114,11 +124,18 @@ async def execute(session: AsyncSession, statement: Statement, values: Mapping[s
     What the session has not sent yet comes after it. A transaction that it begins is begun, and is
     its tenant's, in the same message. Raises DBAPIError.
     """
+    [rows] = await execute_all(session, [statement], values)
+    return rows
+
+
+async def execute_all(
+    session: AsyncSession, statements: Sequence[Statement], values: Mapping[str, Any]
+) -> list[Rows]:
+    """Return what `execute` returns for each statement, all of them in one message, in order."""
     with tenant_waits(session):
         raw = await (await session.connection()).get_raw_connection()
     connection: Any = raw.driver_connection
-    parameters = [values[name] for name in statement.names]
-    return await _execute(connection, statement, parameters, before=take_waiting(session))
+    return await _execute(connection, _filled(statements, values), before=take_waiting(session))
 
 
 async def execute_later(
@@ -194,7 +211,8 @@ class Reads:
     ) -> Rows:
         """Return the rows of `statement`, executed once at most, as `tenant`."""
         async with self._connection() as connection:
-            return await _execute(connection, statement, parameters, tenant=tenant)
+            [rows] = await _execute(connection, [(statement.sql, parameters)], tenant=tenant)
+        return rows
 
     async def write_together(
         self, statement: Statement, several: Sequence[tuple[str, Mapping[str, Any]]]
@@ -219,15 +237,22 @@ class Reads:
     async def read(
         self, statement: Statement, parameters: list[Any], *, tenant: str | None = None
     ) -> Rows:
-        """Return the rows of `statement`, of those that `tenant` may see.
+        """Return the rows of `statement`, of those that `tenant` may see."""
+        [rows] = await self.read_all([(statement.sql, parameters)], tenant=tenant)
+        return rows
 
-        An idle connection may have died since: its statement is executed once more, on a new one.
+    async def read_all(
+        self, statements: Sequence[Waiting], *, tenant: str | None = None
+    ) -> list[Rows]:
+        """Return the rows of each statement, of those that `tenant` may see, in one message.
+
+        An idle connection may have died since: its message is sent once more, on a new one.
         """
         async with self._turn():
             if self._idle:
                 connection, idle = self._idle.pop(), self._idle
                 try:
-                    return await _execute(connection, statement, parameters, tenant=tenant)
+                    return await _execute(connection, statements, tenant=tenant)
                 except DBAPIError:
                     if not connection.closed:
                         raise
@@ -236,7 +261,7 @@ class Reads:
                     self._put_back(connection, idle)
             connection, idle = await self._connect(), self._idle
             try:
-                return await _execute(connection, statement, parameters, tenant=tenant)
+                return await _execute(connection, statements, tenant=tenant)
             finally:
                 self._put_back(connection, idle)
 
@@ -305,30 +330,34 @@ class Reads:
             connection.pgconn.finish()
 
 
+def _filled(statements: Sequence[Statement], values: Mapping[str, Any]) -> list[Waiting]:
+    return [(one.sql, [values[name] for name in one.names]) for one in statements]
+
+
 async def _execute(
     connection: Connection,
-    statement: Statement,
-    parameters: list[Any],
+    statements: Sequence[Waiting],
     *,
     tenant: str | None = None,
     before: Sequence[Waiting] = (),
-) -> Rows:
-    """Execute `statement`, in one message with what comes before it.
+) -> list[Rows]:
+    """Return the rows of each statement, all in one message with what comes before them.
 
     Out of a transaction that message, the tenant first, is one.
     """
-    cursor = psycopg.AsyncRawCursor(connection)
+    cursors = [psycopg.AsyncRawCursor(connection) for _ in statements]
     first = before if tenant is None else ((SET_TENANT, (tenant,)), *before)
     try:
-        if not first:
-            await cursor.execute(statement.sql, parameters)
+        if not first and len(statements) == 1:
+            await cursors[0].execute(*statements[0])
         else:
             async with connection.pipeline():
                 await send(connection, first)
-                await cursor.execute(statement.sql, parameters)
-        return await cursor.fetchall() if cursor.description else []
+                for cursor, (sql, parameters) in zip(cursors, statements, strict=True):
+                    await cursor.execute(sql, parameters)
+        return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
     except psycopg.Error as error:
-        raise _as_sqlalchemy(error, statement.sql) from error
+        raise _as_sqlalchemy(error, statements[-1][0]) from error
 
 
 def _as_sqlalchemy(error: psycopg.Error, sql: str) -> Exception:

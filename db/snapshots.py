@@ -12,7 +12,7 @@ from sqlalchemy.orm import defer
 from db.columns import as_json, naive
 from db.keyset import Position, newest_first
 from db.models import CodeSnapshot, Task
-from db.reads import execute_later, make_statement, read
+from db.reads import execute_later, make_statement
 
 _ADD: Final = make_statement("""
 insert into code_snapshots
@@ -22,7 +22,7 @@ values
   (:id, :task_id, :user_id, :file_path, :language, :code_content, :validation_passed,
    :validation_score, :validation_feedback, :issues_found, :metadata, :storage_path, :created_at)
 """)
-_LATEST: Final = make_statement("""
+LATEST: Final = make_statement("""
 select id, issues_found, metadata from code_snapshots
 where user_id = :user_id and task_id = :task_id
 order by created_at desc, id desc
@@ -86,12 +86,6 @@ class Snapshots:
                 CodeSnapshot.id == snapshot_id, CodeSnapshot.user_id == self._user_id
             )
         )
-
-    async def latest_verdict(self, task_id: str) -> LatestVerdict | None:
-        """Return what was found in the newest snapshot of a task."""
-        values = {"user_id": self._user_id, "task_id": task_id}
-        rows = await read(self._session, _LATEST, values)
-        return LatestVerdict._make(rows[0]) if rows else None
 
     async def page(
         self, wanted: SnapshotFilter, *, limit: int, after: Position | None

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.columns import as_json, aware, naive
+from db.columns import as_json, naive
 from db.enums import TaskStatus, TaskType
 from db.models import CodeSnapshot, Goal, Task
 from db.ordering import (
@@ -38,21 +38,8 @@ from tasks left join goals on goals.id = tasks.goal_id and goals.user_id = tasks
 where tasks.id = :task_id and tasks.user_id = :user_id
 """)
 
-_TEXT: Final = make_statement("""
+TEXT: Final = make_statement("""
 select id, title, description, metadata from tasks where id = :task_id and user_id = :user_id
-""")
-_MOMENTS: Final = ("created_at", "updated_at", "started_at", "completed_at")
-_COLUMNS: Final = (
-    *("id", "user_id", "goal_id", "title", "description", "task_type", "status", "priority"),
-    *("estimated_hours", "actual_hours", "validation_result", "ai_feedback", "meta"),
-    *_MOMENTS,
-)
-_HOLD: Final = make_statement("""
-select id, user_id, goal_id, title, description, task_type, status, priority,
-       estimated_hours, actual_hours, validation_result, ai_feedback, metadata,
-       created_at, updated_at, started_at, completed_at
-from tasks where id = :task_id and user_id = :user_id
-for no key update
 """)
 _KEEP_VERDICT: Final = make_statement("""
 update tasks set status = :status::taskstatus, validation_result = :validation_result,
@@ -103,6 +90,13 @@ class TaskCounts:
 
     counted: int
     completed: int
+
+    def with_one(self, status: TaskStatus) -> "TaskCounts":
+        """Return the counts with one more task, of this status."""
+        return TaskCounts(
+            counted=self.counted + (status is not TaskStatus.SKIPPED),
+            completed=self.completed + (status is TaskStatus.COMPLETED),
+        )
 
 
 @dataclass(frozen=True)
@@ -159,22 +153,8 @@ class Tasks:
         """Return what the task says, or None where this owner has no such one."""
         await self._session.flush()
         values = {"task_id": task_id, "user_id": self._user_id}
-        rows = await read(self._session, _TEXT, values)
+        rows = await read(self._session, TEXT, values)
         return TaskText._make(rows[0]) if rows else None
-
-    async def hold_for_verdict(self, task_id: str) -> Task | None:
-        """Return what `lock` returns, past the session: `keep_verdict` writes what changes.
-
-        Nothing of the task may wait in the session.
-        """
-        values = {"task_id": task_id, "user_id": self._user_id}
-        rows = await execute(self._session, _HOLD, values)
-        if not rows:
-            return None
-        row = dict(zip(_COLUMNS, rows[0], strict=True))
-        row |= {name: aware(row[name]) for name in _MOMENTS}
-        row |= {"task_type": TaskType(row["task_type"]), "status": TaskStatus(row["status"])}
-        return Task(**row)
 
     async def keep_verdict(self, task: Task) -> None:
         """Write status, verdict, metadata and moments of a task that is held."""

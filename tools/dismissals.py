@@ -116,11 +116,6 @@ async def restore_finding(tools: ToolContext, fingerprint: str) -> None:
     _record(tools)
 
 
-async def dismissed_fingerprints(tools: ToolContext) -> frozenset[str]:
-    """Return the fingerprints of all that the learner dismissed."""
-    return await Dismissals(tools.session, tools.user_id).fingerprints()
-
-
 def _find_issue(issues: list[Any] | None, fingerprint: str) -> dict[str, Any] | None:
     for issue in issues or []:
         if isinstance(issue, dict) and issue.get("fingerprint") == fingerprint:

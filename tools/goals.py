@@ -18,7 +18,7 @@ from db.events import (
 from db.goals import SORTS, GoalFilter, Goals, HeldGoal
 from db.models import Course, Goal
 from db.snapshots import Snapshots
-from db.tasks import Tasks
+from db.tasks import TaskCounts, Tasks
 from tools.context import ToolContext
 from tools.courses import follow_goals, lock_courses, no_such_course, refer_to_courses
 from tools.criteria import read_criteria, write_criteria
@@ -34,7 +34,7 @@ from tools.indexing import (
     index_new,
 )
 from tools.metadata import merge_patch, require_free, require_small
-from tools.quotas import require_room
+from tools.quotas import MOST, require_more, require_room
 from tools.schemas import GoalIn, GoalOut, GoalPage, GoalPatch
 from tools.transitions import require_transition
 from tools.versions import ANY_VERSION, IfMatch
@@ -76,12 +76,20 @@ async def create_goal(
 
 
 async def create_goals(
-    tools: ToolContext, goals: Sequence[NewGoalRow], *, ai_generated: bool = False
+    tools: ToolContext,
+    goals: Sequence[NewGoalRow],
+    *,
+    ai_generated: bool = False,
+    has_room: bool = False,
 ) -> list[GoalOut]:
-    """Store goals as `create_goal` does, all rows and their texts in one message."""
+    """Store goals as `create_goal` does, all rows and their texts in one message.
+
+    `has_room` says that the caller has found room for them a moment ago.
+    """
     named = {new.goal.course_id for new in goals}
     await refer_to_courses(tools, named)
-    await require_room(tools, "goals", new=len(goals))
+    if not has_room:
+        await require_room(tools, "goals", new=len(goals))
     courses = await _lock_own(tools, named)
     rows = [_row(tools, new, ai_generated=ai_generated) for new in goals]
     for row in rows:
@@ -129,11 +137,17 @@ async def get_goal(tools: ToolContext, goal_id: str) -> GoalOut:
     return _out(row)
 
 
-async def latest_goal_texts(tools: ToolContext, *, limit: int) -> list[dict[str, Any]]:
+async def latest_goal_texts(
+    tools: ToolContext, *, limit: int, room_for: int
+) -> list[dict[str, Any]]:
     """Return `id`, `title`, `description`, `criteria` and `status` of the latest goals, as texts.
 
-    Newest first; of the latest `limit`, those that were not cancelled.
+    Newest first; of the latest `limit`, those that were not cancelled. Raises LimitReached where
+    there is no room for `room_for` more.
     """
+    goals = Goals(tools.session, tools.user_id)
+    texts, count = await goals.latest_texts(limit=limit, most=MOST["goals"])
+    require_more("goals", has=count, new=room_for)
     return [
         {
             "id": goal.id,
@@ -142,7 +156,7 @@ async def latest_goal_texts(tools: ToolContext, *, limit: int) -> list[dict[str,
             "criteria": [one.text for one in read_criteria(goal.validation_criteria)],
             "status": goal.status,
         }
-        for goal in await Goals(tools.session, tools.user_id).latest_texts(limit=limit)
+        for goal in texts
     ]
 
 
@@ -242,15 +256,19 @@ async def hold_goal(tools: ToolContext, goal_id: str) -> tuple[Goal, Course | No
     return row, None if tools.directory.is_elsewhere else _course_of(row, courses)
 
 
-async def follow_tasks(tools: ToolContext, goal: Goal | HeldGoal) -> None:
+async def follow_tasks(
+    tools: ToolContext, goal: Goal | HeldGoal, counts: TaskCounts | None = None
+) -> None:
     """Set the goal's progress to the done share of its tasks that are not skipped.
 
     A completed goal stays at 100; one without such tasks is at 0. The goal must be locked, and its
-    course before it: `tools.courses.follow_goals` comes next.
+    course before it: `tools.courses.follow_goals` comes next. Tasks are counted where the caller
+    has not.
     """
     if goal.status is GoalStatus.COMPLETED:
         return
-    counts = await Tasks(tools.session, tools.user_id).count_of_goal(goal.id)
+    if counts is None:
+        counts = await Tasks(tools.session, tools.user_id).count_of_goal(goal.id)
     progress = round(100.0 * counts.completed / counts.counted, 2) if counts.counted else 0.0
     if progress == goal.progress_percentage:
         return

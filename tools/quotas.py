@@ -20,7 +20,13 @@ MOST: Final[dict[Counted, int]] = {
 
 async def require_room(tools: ToolContext, kind: Counted, *, new: int = 1) -> None:
     """Raise LimitReached where `new` more rows would be too many."""
+    has = await count_up_to(tools.session, kind, tools.user_id, limit=MOST[kind])
+    require_more(kind, has=has, new=new)
+
+
+def require_more(kind: Counted, *, has: int, new: int = 1) -> None:
+    """Raise LimitReached where `new` more rows are too many for a user who `has` so many."""
     most = MOST[kind]
-    if await count_up_to(tools.session, kind, tools.user_id, limit=most) + new > most:
+    if has + new > most:
         name = kind.replace("_", " ")
         raise LimitReached(f"you have {most:,} {name}, the most there may be: delete some first")

@@ -6,7 +6,7 @@ from typing import Final
 from db.base import new_id
 from db.events import CodeSubmitted, DomainEvent, TaskUpdated, UserUpdated
 from db.models import CodeSnapshot
-from db.snapshots import LatestVerdict, SnapshotFilter, Snapshots
+from db.snapshots import SnapshotFilter, Snapshots
 from db.tasks import Tasks
 from tools.code_files import KEPT_BYTES, content_of, kept_bytes
 from tools.context import ToolContext
@@ -36,9 +36,16 @@ async def record_snapshot(
     `sha256` of what was sent. Raises NotFound where the task is not the learner's, LimitReached.
     """
     await require_room(tools, "code_snapshots")
-    task = None
+    title = None
     if snapshot.task_id is not None:
-        task = await get_task_text(tools, snapshot.task_id)
+        title = (await get_task_text(tools, snapshot.task_id)).title
+    return await keep_snapshot(tools, snapshot, verdict=verdict, task_title=title)
+
+
+async def keep_snapshot(
+    tools: ToolContext, snapshot: SnapshotIn, *, verdict: Verdict | None, task_title: str | None
+) -> SnapshotOut:
+    """Keep code as `record_snapshot` does, for a caller who holds its task and has found room."""
     content = content_of(snapshot.code, snapshot.code_base64)
     sha256 = hashlib.sha256(content).hexdigest()
     lines = len(snapshot.code.splitlines())
@@ -81,9 +88,7 @@ async def record_snapshot(
         language=row.language,
     )
     if row.validation_feedback:
-        text = feedback_text(
-            row.file_path, None if task is None else task.title, row.validation_feedback
-        )
+        text = feedback_text(row.file_path, task_title, row.validation_feedback)
         await index_new(tools, AI_FEEDBACK, {row.id: text})
     return _out(row)
 
@@ -94,11 +99,6 @@ async def get_snapshot(tools: ToolContext, snapshot_id: str) -> SnapshotOut:
     if row is None:
         raise no_such_snapshot()
     return _out(row)
-
-
-async def latest_verdict(tools: ToolContext, task_id: str) -> LatestVerdict | None:
-    """Return what was found in the newest snapshot of a task, None before the first."""
-    return await Snapshots(tools.session, tools.user_id).latest_verdict(task_id)
 
 
 async def list_snapshots(

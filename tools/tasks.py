@@ -1,13 +1,12 @@
-"""Tasks: make, read, change, delete, and take the verdict on their code."""
+"""Tasks: make, read, change, delete; `tools/verdicts.py` has the verdicts on their code."""
 
 from datetime import datetime
 from typing import Any, Final
 
-from db.base import as_text, new_id
-from db.courses import Courses, HeldCourse
+from db.base import new_id
 from db.enums import TaskStatus
 from db.events import DomainEvent, TaskCompleted, TaskCreated, TaskStarted, TaskUpdated
-from db.goals import Goals, HeldGoal
+from db.goals import Goals
 from db.models import Course, Goal, Task
 from db.snapshots import Snapshots
 from db.tasks import SORTS, TaskFilter, Tasks, TaskText
@@ -42,12 +41,6 @@ KEPT_BY_US: Final = frozenset(
 """Keys of a task's metadata that no caller changes."""
 _TEXTS: Final = frozenset({"title", "description"})
 _WRITTEN: Final = frozenset({"title", "description", "task_type", "priority", "estimated_hours"})
-VERDICT_STATUS: Final = {
-    True: TaskStatus.COMPLETED,
-    False: TaskStatus.FAILED,
-    None: TaskStatus.IN_REVIEW,
-}
-"""What a verdict makes of a task, whatever it was (`tools.transitions.BY_VERDICT`)."""
 
 
 async def create_task(
@@ -99,7 +92,7 @@ async def create_task(
     )
     await index_new(tools, TASK, {row.id: task_text(row.title, row.description)})
     await _follow(tools, goal, course)
-    return _out(row)
+    return as_out(row)
 
 
 async def get_task(tools: ToolContext, task_id: str) -> TaskOut:
@@ -107,7 +100,7 @@ async def get_task(tools: ToolContext, task_id: str) -> TaskOut:
     row = await Tasks(tools.session, tools.user_id).get(task_id)
     if row is None:
         raise no_such_task()
-    return _out(row)
+    return as_out(row)
 
 
 async def get_task_text(tools: ToolContext, task_id: str) -> TaskText:
@@ -134,7 +127,7 @@ async def list_tasks(
         after=decode_place(cursor, sort=sort, columns=SORTS),
     )
     rows, next_cursor = cut_sorted(found, limit=limit, sort=sort, columns=SORTS)
-    return TaskPage(items=[_out(row) for row in rows], next_cursor=next_cursor)
+    return TaskPage(items=[as_out(row) for row in rows], next_cursor=next_cursor)
 
 
 async def update_task(
@@ -158,7 +151,7 @@ async def update_task(
         row, goal, course = await _hold(tools, task_id)
     else:
         row = await _lock(tools, task_id)
-    if_match.require(_out(row))
+    if_match.require(as_out(row))
     changed = _apply(row, patch, now=tools.now)
     marks = {} if by_agent or _WRITTEN.isdisjoint(changed) else {EDITED: True}
     merged = {**(row.meta or {}), **(meta or {}), **marks}
@@ -167,7 +160,7 @@ async def update_task(
         told = bool(meta) and "metadata" not in changed
         changed = (*changed, "metadata") if told else changed
     if not changed:
-        return _out(row)
+        return as_out(row)
 
     row.updated_at = tools.now
     if not _TEXTS.isdisjoint(changed):
@@ -181,43 +174,7 @@ async def update_task(
         tools.record(TaskUpdated(task_id=row.id, title=row.title, changed=others))
     if "status" in changed:
         await _follow(tools, goal, course)
-    return _out(row)
-
-
-async def apply_validation(
-    tools: ToolContext,
-    task_id: str,
-    *,
-    passed: bool | None,
-    score: float | None,
-    issues: list[dict[str, Any]],
-    feedback: str,
-    extra: dict[str, Any] | None = None,
-    meta: dict[str, Any] | None = None,
-) -> TaskOut:
-    """Put the verdict on a submission into its task.
-
-    Completed where it passed, failed where it did not, in review where nobody could tell (None).
-    `score` is 0 to 1; `extra` joins `validation_result`, `meta` the task's metadata. Records
-    nothing: the caller knows the model and the snapshot, and records TASK_VALIDATED and what
-    belongs to it. Raises NotFound.
-    """
-    row, goal, course = await _hold_for_verdict(tools, task_id)
-    row.validation_result = {
-        **(extra or {}),
-        "passed": passed,
-        "score": score,
-        "issues": issues,
-        "validated_at": as_text(tools.now),
-    }
-    row.ai_feedback = feedback
-    row.updated_at = tools.now
-    if meta:
-        row.meta = {**(row.meta or {}), **meta}
-    _enter(row, VERDICT_STATUS[passed], now=tools.now)
-    await Tasks(tools.session, tools.user_id).keep_verdict(row)
-    await _follow(tools, goal, course)
-    return _out(row)
+    return as_out(row)
 
 
 async def delete_task(tools: ToolContext, task_id: str, *, if_match: IfMatch = ANY_VERSION) -> None:
@@ -226,7 +183,7 @@ async def delete_task(tools: ToolContext, task_id: str, *, if_match: IfMatch = A
     The catalogue has no event for it, so TASK_UPDATED says `deleted`.
     """
     row, goal, course = await _hold(tools, task_id)
-    if_match.require(_out(row))
+    if_match.require(as_out(row))
     snapshot_ids = await Snapshots(tools.session, tools.user_id).ids_of_task(task_id)
     await forget_snapshots(tools, snapshot_ids)
     await forget_entities(tools, TASK, [task_id])
@@ -257,29 +214,6 @@ async def _hold(tools: ToolContext, task_id: str) -> tuple[Task, Goal | None, Co
     return row, goal, courses[goal.course_id]
 
 
-async def _hold_for_verdict(
-    tools: ToolContext, task_id: str
-) -> tuple[Task, HeldGoal | None, HeldCourse | None]:
-    """Hold what `_hold` holds, in its order, past the session: a verdict writes nothing else."""
-    tasks = Tasks(tools.session, tools.user_id)
-    parents = await tasks.parents(task_id)
-    if parents is None:
-        raise no_such_task()
-    course, goal = None, None
-    if parents.course_id is not None and not tools.directory.is_elsewhere:
-        course = await Courses(tools.session, tools.user_id).hold(parents.course_id)
-    if parents.goal_id is not None:
-        goal = await Goals(tools.session, tools.user_id).hold(parents.goal_id)
-    row = await tasks.hold_for_verdict(task_id)
-    if row is None:
-        raise no_such_task()
-    if goal is None or goal.course_id is None or tools.directory.is_elsewhere:
-        return row, goal, None
-    if course is None or goal.course_id != course.id:
-        raise Conflict(MOVED)
-    return row, goal, course
-
-
 async def _lock(tools: ToolContext, task_id: str) -> Task:
     row = await Tasks(tools.session, tools.user_id).lock(task_id)
     if row is None:
@@ -287,9 +221,7 @@ async def _lock(tools: ToolContext, task_id: str) -> Task:
     return row
 
 
-async def _follow(
-    tools: ToolContext, goal: Goal | HeldGoal | None, course: Course | HeldCourse | None
-) -> None:
+async def _follow(tools: ToolContext, goal: Goal | None, course: Course | None) -> None:
     if goal is not None:
         await follow_tasks(tools, goal)
         await follow_goals(tools, course)
@@ -313,12 +245,13 @@ def _apply(row: Task, patch: TaskPatch, *, now: datetime) -> tuple[str, ...]:
             changed.append(name)
     if status is not row.status:
         require_transition(row.status, status)
-        _enter(row, status, now=now)
+        enter(row, status, now=now)
         changed.append("status")
     return tuple(sorted(changed))
 
 
-def _enter(row: Task, status: TaskStatus, *, now: datetime) -> None:
+def enter(row: Task, status: TaskStatus, *, now: datetime) -> None:
+    """Give a task this status, and the moments that come with it."""
     if status not in {TaskStatus.TODO, TaskStatus.SKIPPED} and row.started_at is None:
         row.started_at = now
     if status is not TaskStatus.COMPLETED:
@@ -337,7 +270,8 @@ def _status_event(row: Task) -> DomainEvent | None:
     return None
 
 
-def _out(row: Task) -> TaskOut:
+def as_out(row: Task) -> TaskOut:
+    """Return a row as the API shows it."""
     return TaskOut(
         id=row.id,
         user_id=row.user_id or "",

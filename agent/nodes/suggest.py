@@ -37,11 +37,14 @@ EDITABLE: Final = ("title", "description", "priority", "criteria")
 
 
 async def load(tools: ToolContext, request: Json) -> Json:
-    """Read the course, if one is named, and the goals that exist."""
+    """Read the course, if one is named, and the goals that exist.
+
+    Raises LimitReached where there is no room for what is asked for: before a model is.
+    """
     course = await load_course(tools, request.get("course_id"))
     goals = [
         {**goal, "description": (goal["description"] or "")[:MAX_DESCRIPTION] or None}
-        for goal in await latest_goal_texts(tools, limit=EXISTING_GOALS)
+        for goal in await latest_goal_texts(tools, limit=EXISTING_GOALS, room_for=request["count"])
     ]
     return {"course": course, "goals": goals}
 
@@ -197,6 +200,7 @@ async def persist(tools: ToolContext, state: AgentState, context: AgentContext) 
             for draft, rests_on in zip(drafts, grounds, strict=True)
         ],
         ai_generated=True,
+        has_room=not state["request"].get("review"),
     )
     if not state["request"].get("review"):
         for draft in drafts:

@@ -28,12 +28,12 @@ from db.events import (
     TaskFailed,
     TaskValidated,
 )
+from db.verdicts import Before
 from tools.context import ToolContext
-from tools.dismissals import dismissed_fingerprints
 from tools.indexing import CODE_SNAPSHOT, TASK, snapshot_text
 from tools.schemas import SnapshotIn, SnapshotOut, TaskOut, Verdict
-from tools.snapshots import latest_verdict, record_snapshot
-from tools.tasks import apply_validation, get_task_text
+from tools.snapshots import keep_snapshot
+from tools.verdicts import apply_validation, hold_for_verdict, read_before
 
 QUERY_CHARACTERS: Final = 400
 DEFAULT_HINT: Final = "concept"
@@ -41,32 +41,49 @@ ANALOGUE: Final = "analogue"
 
 
 async def load(tools: ToolContext, request: Json) -> Json:
-    """Read the task and its acceptance criteria; those of the goal ask for more than one task."""
-    dismissed = sorted(await dismissed_fingerprints(tools))
-    if request.get("task_id") is None:
-        return {"task": None, "criteria": [], "previous": None, "dismissed": dismissed}
-    task = await get_task_text(tools, request["task_id"])
-    previous = await latest_verdict(tools, task.id)
+    """Read what `load_subject` does; there must be room for the snapshot, before a model is asked.
+
+    Raises NotFound, LimitReached.
+    """
+    return _subject(await read_before(tools, request.get("task_id"), room_for=1))
+
+
+async def load_subject(tools: ToolContext, request: Json) -> Json:
+    """Read the task and its acceptance criteria; those of the goal ask for more than one task.
+
+    Raises NotFound.
+    """
+    return _subject(await read_before(tools, request.get("task_id")))
+
+
+def _subject(before: Before) -> Json:
+    task, latest = before.task, before.latest
+    subject: Json = {
+        "task": None,
+        "criteria": [],
+        "previous": None,
+        "dismissed": sorted(before.dismissed),
+    }
+    if task is None:
+        return subject
     meta = task.meta or {}
-    criteria = [str(text) for text in _list(meta.get("acceptance_criteria"))]
-    return {
+    subject |= {
         "task": {
             "id": task.id,
             "title": task.title,
             "description": task.description or "",
             "proposed": meta.get("proposed_examples"),
         },
-        "criteria": criteria,
+        "criteria": [str(text) for text in _list(meta.get("acceptance_criteria"))],
         "without_sources": [task.id],
-        "dismissed": dismissed,
-        "previous": None
-        if previous is None
-        else {
-            "code_snapshot_id": previous.id,
-            "issues": previous.issues or [],
-            "runs": (previous.meta or {}).get("runs", []),
-        },
     }
+    if latest is not None:
+        subject["previous"] = {
+            "code_snapshot_id": latest.id,
+            "issues": latest.issues or [],
+            "runs": (latest.meta or {}).get("runs", []),
+        }
+    return subject
 
 
 def query(request: Json, subject: Json) -> str:
@@ -210,7 +227,8 @@ async def persist(tools: ToolContext, state: AgentState, context: AgentContext) 
     told = provenance(state, context)
     request, draft = state["request"], state["draft"]
     task = state["subject"]["task"]
-    snapshot = await record_snapshot(
+    held = await hold_for_verdict(tools, task["id"]) if task else None
+    snapshot = await keep_snapshot(
         tools,
         SnapshotIn(
             task_id=task["id"] if task else None,
@@ -233,12 +251,13 @@ async def persist(tools: ToolContext, state: AgentState, context: AgentContext) 
                 "ai": as_meta(told),
             },
         ),
+        task_title=held.task.title if held else None,
     )
     updated = None
-    if task:
+    if held is not None:
         updated = await apply_validation(
             tools,
-            task["id"],
+            held,
             passed=draft["passed"],
             score=draft["score"],
             issues=draft["issues"],

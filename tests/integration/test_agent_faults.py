@@ -49,6 +49,26 @@ async def test_a_failing_model_has_its_code_and_leaves_nothing_behind(
     assert await remote.count(COUNTED) == 0
 
 
+async def test_who_has_no_room_for_the_answer_is_told_before_the_model_is_asked(
+    remote: Service, httpx2_mock: respx.Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.quotas.MOST", {"goals": 1, "code_snapshots": 0, "tasks": 9})
+    ana = await remote.sign_in("ana")
+    task = await ana.make("tasks", title="Sumar")
+    code = {"file_path": "a.py", "programming_language": "python", "code": "x = 1\n"}
+
+    goals = await suggest(ana)
+    verdict = await ana.client.post(f"/v1/tasks/{task['id']}/validate", json=code)
+    facts = await ana.client.post(
+        f"/v1/tasks/{task['id']}/validate", json={**code, "mode": "facts"}
+    )
+
+    for refused in (goals, verdict):
+        assert (refused.status_code, refused.json()["code"]) == (409, "LIMIT_REACHED")
+    assert facts.status_code == 200
+    assert not httpx2_mock.calls
+
+
 async def test_a_model_that_is_down_is_unavailable_with_a_time_to_come_back(
     remote: Service, httpx2_mock: respx.Router
 ) -> None:

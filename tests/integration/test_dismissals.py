@@ -9,9 +9,9 @@ from sqlalchemy import Engine
 from events.erase import erase_user
 from events.lake_folder import FolderLake
 from tests.service import Learner, Service
-from tools.dismissals import dismissed_fingerprints
 from tools.schemas import SnapshotIn, Verdict
 from tools.snapshots import record_snapshot
+from tools.verdicts import read_before
 
 FINGERPRINT = "0123456789abcdef"
 ISSUES: list[dict[str, Any]] = [
@@ -33,7 +33,7 @@ async def submit(service: Service, learner: Learner) -> str:
 
 async def dismissed(service: Service, learner: Learner) -> frozenset[str]:
     async with service.services.open_tools(learner.id) as tools:
-        return await dismissed_fingerprints(tools)
+        return (await read_before(tools, None)).dismissed
 
 
 async def test_a_dismissed_finding_is_listed_with_its_reason(

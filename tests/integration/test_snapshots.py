@@ -5,9 +5,10 @@ import hashlib
 
 import pytest
 
+from db.verdicts import Verdicts
 from tests.service import Learner, Service
 from tools.schemas import SnapshotIn, Verdict
-from tools.snapshots import latest_verdict, record_snapshot
+from tools.snapshots import record_snapshot
 
 CODE = "def suma(a, b):\r\n\treturn a + b  # \u202e\u200b ¡ñ! 🙂\n\n"
 
@@ -144,13 +145,13 @@ async def test_the_latest_verdict_of_a_task_is_the_newest_of_its_owner(
         )
 
         async with service.services.open_tools(ana.id) as tools:
-            found = await latest_verdict(tools, task["id"])
+            found = await Verdicts(tools.session, ana.id).before(task["id"], most=1)
         async with service.services.open_tools(bruno.id) as tools:
-            not_found = await latest_verdict(tools, task["id"])
+            not_found = await Verdicts(tools.session, bruno.id).before(task["id"], most=1)
 
-        assert found is not None
-        assert found.id == last["id"]
-        assert not_found is None
+        assert found.latest is not None
+        assert found.latest.id == last["id"]
+        assert not_found.latest is None
 
 
 async def test_a_deleted_snapshot_is_gone_from_the_index_too(

@@ -6,7 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from tests.service import Learner, Service
-from tools.tasks import apply_validation
+from tools.verdicts import apply_validation, hold_for_verdict
 
 
 async def _goal_with_tasks(ana: Learner, count: int) -> tuple[str, list[str]]:
@@ -152,7 +152,7 @@ async def test_a_verdict_goes_into_the_task_and_its_goal_as_the_data_model_says(
     async with service.services.open_tools(ana.id) as tools:
         returned = await apply_validation(
             tools,
-            task_id,
+            await hold_for_verdict(tools, task_id),
             passed=passed,
             score=0.75,
             issues=issues,
@@ -182,9 +182,8 @@ async def test_the_score_of_a_validated_task_is_in_its_completion(
 ) -> None:
     task = await ana.make("tasks", title="SELECT")
     async with service.services.open_tools(ana.id) as tools:
-        await apply_validation(
-            tools, task["id"], passed=False, score=0.4, issues=[], feedback="No."
-        )
+        held = await hold_for_verdict(tools, task["id"])
+        await apply_validation(tools, held, passed=False, score=0.4, issues=[], feedback="No.")
 
     await ana.client.patch(f"/v1/tasks/{task['id']}", json={"status": "completed"})
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from db.enums import CourseStatus, GoalStatus, TaskStatus
 from tools.errors import StateConflict
-from tools.tasks import VERDICT_STATUS
 from tools.transitions import (
     BY_VERDICT,
     COURSES,
@@ -20,6 +19,7 @@ from tools.transitions import (
     allowed_after,
     require_transition,
 )
+from tools.verdicts import VERDICT_STATUS
 
 Table = Mapping[Any, frozenset[Any]]
 TABLES: list[tuple[type[StrEnum], Table]] = [
