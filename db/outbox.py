@@ -5,7 +5,8 @@ round trip of their own. What PostgreSQL says against one of them undoes the cha
 statements whose answer nobody needs, which leave before whatever the session sends next.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from db.models import Event
 
 RECORDED: Final = "recorded events"
 WAITING: Final = "waiting statements"
+BEGIN_WAITS: Final = "begin waits"
 
 Waiting = tuple[str, Sequence[Any]]
 """SQL with parameters as `$1`, and their values."""
@@ -76,6 +78,20 @@ def wait_first(session: Session, sql: str, parameters: Sequence[Any]) -> None:
     session.info.setdefault(WAITING, []).insert(0, (sql, parameters))
 
 
+@contextlib.contextmanager
+def begin_waits(session: AsyncSession | Session) -> Iterator[None]:
+    """Let a transaction that begins in the block name its tenant with what is sent next.
+
+    Whoever enters it sends what waits (`take_waiting`) before anything else: without the tenant a
+    transaction sees nothing. In a savepoint it is named at once: that may be rolled back.
+    """
+    session.info[BEGIN_WAITS] = True
+    try:
+        yield
+    finally:
+        del session.info[BEGIN_WAITS]
+
+
 def take_waiting(session: AsyncSession | Session) -> list[Waiting]:
     """Return what waits, in its order, for the caller to send."""
     waiting: list[Waiting] = session.info.pop(WAITING, [])
@@ -94,6 +110,8 @@ def _send_with_commit(session: Session) -> None:
     if not recorded and WAITING not in session.info:
         return
     session.flush()
+    with begin_waits(session):
+        session.connection()
     waiting = take_waiting(session)
     rows = [
         values | {"payload": Jsonb(values["payload"]), "metadata": Jsonb(values["metadata"])}

@@ -26,8 +26,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, SessionTransaction
 
-from db.outbox import RecordingSession, Waiting, send, take_waiting, wait_to_send
-from db.tenancy import SET_TENANT, tenant_of, tenant_waits
+from db.outbox import RecordingSession, Waiting, begin_waits, send, take_waiting, wait_to_send
+from db.tenancy import SET_TENANT, tenant_of
 from db.watch import Connection
 
 READS: Final = "reads"
@@ -132,7 +132,7 @@ async def execute_all(
     session: AsyncSession, statements: Sequence[Statement], values: Mapping[str, Any]
 ) -> list[Rows]:
     """Return what `execute` returns for each statement, all of them in one message, in order."""
-    with tenant_waits(session):
+    with begin_waits(session):
         raw = await (await session.connection()).get_raw_connection()
     connection: Any = raw.driver_connection
     return await _execute(connection, _filled(statements, values), before=take_waiting(session))

@@ -6,7 +6,6 @@ gone) connects as the owner, who is a member of `goals_system` and sees everythi
 local to its transaction, so no pooled connection keeps it.
 """
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
-from db.outbox import RecordingSession, as_sqlalchemy, wait_first
+from db.outbox import BEGIN_WAITS, RecordingSession, as_sqlalchemy, wait_first
 
 APP_ROLE: Final = "goals_app"
 SYSTEM_ROLE: Final = "goals_system"
@@ -25,7 +24,6 @@ SET_TENANT: Final = "select set_config('goals.user_id', $1, true)"
 """Names the tenant until the end of the transaction; `$1` as psycopg's raw cursors have it."""
 
 _TENANT: Final = "tenant"
-_WAITS: Final = "tenant waits"
 ALL: Final = "select, insert, update, delete"
 
 
@@ -47,20 +45,6 @@ def tenant_of(session: AsyncSession) -> str | None:
     return tenant
 
 
-@contextlib.contextmanager
-def tenant_waits(session: AsyncSession) -> Iterator[None]:
-    """Let a transaction that begins in the block name its tenant with what is sent next.
-
-    Whoever enters it sends what waits (`db.outbox.take_waiting`) before anything else: without the
-    tenant a transaction sees nothing. In a savepoint it is named at once: that may be rolled back.
-    """
-    session.info[_WAITS] = True
-    try:
-        yield
-    finally:
-        del session.info[_WAITS]
-
-
 @event.listens_for(RecordingSession, "after_begin")
 def _begin_as_tenant(
     session: Session, transaction: SessionTransaction, connection: Connection
@@ -69,7 +53,7 @@ def _begin_as_tenant(
     tenant = session.info.get(_TENANT)
     if tenant is None or transaction.nested:
         return
-    if _WAITS in session.info and not session.in_nested_transaction():
+    if BEGIN_WAITS in session.info and not session.in_nested_transaction():
         wait_first(session, SET_TENANT, [tenant])
         return
 
