@@ -1,6 +1,7 @@
 """The state machine: load → retrieve → the job's node → check → (review) → persist.
 
-A conversation goes load → converse ⇄ call_tools, and from there, where the model proposes
+A conversation goes load → converse ⇄ call_tools (its first load is part of the statement that
+begins it, where nothing was begun before), and from there, where the model proposes
 something, to load again with that job, which then is always reviewed.
 """
 
@@ -63,7 +64,7 @@ def build_graph(checkpointer: "BaseCheckpointSaver[Any] | None") -> "AgentGraph"
     for name, node in _NODES.items():
         graph.add_node(name, _announced(name, node))
 
-    graph.add_edge(START, "load")
+    graph.add_conditional_edges(START, Way(steps.after_start), ["load", "converse"])
     graph.add_conditional_edges("load", Way(steps.after_load), ["retrieve", "converse", END])
     graph.add_conditional_edges("converse", Way(converse.after_converse), ["call_tools", END])
     graph.add_conditional_edges("call_tools", Way(converse.after_tools), ["converse", "load"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.context import AgentContext
 from agent.review import Decisions, as_json
 from agent.state import AgentState, JobName, Json
-from agent.stream import RunEvent
+from agent.stream import RunEvent, StepFinished, StepStarted
 from agent.watch import watch_job
 from db.base import new_id
 from db.engine import UNAVAILABLE
@@ -67,6 +67,7 @@ def begin(
         saved_as=saved_as,
         run_id=run_id,
         thread_id=thread_id,
+        subject={},
     )
 
 
@@ -137,6 +138,13 @@ async def stream_steps(
     from langgraph.types import Command
 
     _require_strict_checkpoints()
+    if context.start is not None and decisions is None:
+        from agent.nodes.steps import begun_with
+
+        state = begun_with(context.start, state)
+        if state["subject"] and listen:
+            yield StepStarted(step="load")
+            yield StepFinished(step="load")
     steps = context.limits.talk_steps if state.get("thread_id") else context.limits.steps
     new = decisions is None and not again
     is_detached = state.get("run_id") is not None

@@ -50,6 +50,22 @@ async def load(state: AgentState, runtime: Context) -> AgentState:
     loaded = await _read(state, context) if start is None else _take(start, state)
     if isinstance(loaded, Finished):
         return AgentState(result=_result_of(loaded, state))
+    return _begun(state, loaded)
+
+
+def begun_with(start: Start, state: AgentState) -> AgentState:
+    """Return the state of a talk as `load` leaves it, which has been read with its message.
+
+    Where `load` would end the run, it is left to that.
+    """
+    finished = start.talk.finished is not None
+    if finished or not start.reserved or start.talk.account is None:
+        return state
+    chosen, subject = _chosen_by(start.talk.account), converse.as_subject(start.talk)
+    return {**state, **_begun(state, (chosen, subject))}
+
+
+def _begun(state: AgentState, loaded: "Loaded") -> AgentState:
     chosen, subject = loaded
     change = AgentState(
         subject=subject,
@@ -196,6 +212,11 @@ def _with_result(state: AgentState, runtime: Context, result: Json) -> list[Json
     for event in events:
         runtime.stream_writer(event)
     return [*state.get("messages", []), message]
+
+
+def after_start(state: AgentState) -> Literal["load", "converse"]:
+    """Go on to what is next: a talk that was read with its message need not be loaded."""
+    return "converse" if state["subject"] else "load"
 
 
 def after_load(state: AgentState) -> Literal["retrieve", "converse", "__end__"]:
