@@ -27,6 +27,7 @@ UNLIMITED: Final = "none"
 BLOCKS: Final = 50
 """A block is at most this part of a limit."""
 MAX_BLOCK: Final = 32
+FIRST_BLOCK: Final = 4
 PATIENCE_SECONDS: Final = 0.25
 AWAY_SECONDS: Final = 5.0
 """How long a store that did not answer is not asked again."""
@@ -175,7 +176,7 @@ class RateLimits:
     async def _from_store(self, limit: Limit, held: _Allowance, who: str) -> Taken | None:
         if self._clock() >= held.ends:
             held.used = 0
-        block = max(1, min(limit.block, held.used))
+        block = min(limit.block, max(FIRST_BLOCK, held.used))
         is_granted = await self._ask(limit, who, cost=block)
         if is_granted is False and block > 1:
             block = 1
