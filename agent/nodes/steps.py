@@ -43,7 +43,8 @@ async def load(state: AgentState, runtime: Context) -> AgentState:
     Where it was finished before, take that answer instead.
 
     Raises NotFound for what is not the user's, Conflict where the key belongs to another request,
-    BudgetExceeded where the user's tokens or calls of the day are spent.
+    LimitReached where there is no room for an answer, and for a talk BudgetExceeded where the
+    user's tokens or calls of the day are spent.
     """
     context = runtime.context
     start = context.start if state["job"] == "converse" else None
