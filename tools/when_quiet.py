@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
+from tools.logs import LazyLogger
+
 MOST_WAITING: Final = 1_000
 QUIET_SECONDS: Final = 0.25
 """What waits does so until for this long no more has come."""
@@ -18,11 +20,12 @@ LONGEST_SECONDS: Final = 2.0
 """How long it waits at most."""
 
 T = TypeVar("T")
+log = LazyLogger(__name__)
 
 
 @dataclass
 class WhenQuiet(Generic[T]):
-    """Hands over to `do`, which raises nothing, what has been added, oldest first."""
+    """Hands over to `do` what has been added, oldest first; what that fails with is logged."""
 
     do: Callable[[Sequence[T]], Awaitable[None]]
     name: str
@@ -53,7 +56,10 @@ class WhenQuiet(Generic[T]):
         while self._waiting:
             together = tuple(self._waiting)
             self._waiting.clear()
-            await self.do(together)
+            try:
+                await self.do(together)
+            except Exception:
+                log.exception("later.lost", what=self.name, count=len(together))
 
     async def _quiet(self) -> None:
         """Wait until nothing more comes, at most `LONGEST_SECONDS`."""

@@ -1,12 +1,10 @@
 """Vectors that are known before a row is committed follow it, and never hold it up."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
 
 from api.bootstrap import Services
-from tests.bounds import NOT_FOR_EVER
 from tests.service import Service
 from tools.goals import create_goal, update_goal
 from tools.indexing import goal_text
@@ -56,23 +54,3 @@ async def test_a_row_whose_text_has_changed_since_keeps_waiting(
 
     assert len(late) == 1
     assert await service.count(WAITING) == 1
-
-
-@pytest.mark.parametrize(("quiet", "longest"), [(0.01, 3_600.0), (3_600.0, 0.01)])
-async def test_vectors_follow_when_no_more_come_and_at_the_latest_after_a_while(
-    service: Service,
-    services: Services,
-    monkeypatch: pytest.MonkeyPatch,
-    quiet: float,
-    longest: float,
-) -> None:
-    monkeypatch.setattr("tools.when_quiet.QUIET_SECONDS", quiet)
-    monkeypatch.setattr("tools.when_quiet.LONGEST_SECONDS", longest)
-    ana = await service.sign_in("ana")
-
-    async with services.open_tools(ana.id) as tools:
-        await create_goal(tools, GOAL)
-
-    async with asyncio.timeout(NOT_FOR_EVER):
-        while await service.count(WAITING):
-            pass
