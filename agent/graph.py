@@ -1,8 +1,9 @@
-"""The state machine: load → retrieve → the job's node → check → (review) → persist.
+"""The state machine: retrieve → the job's node ⟲ → (review) → persist.
 
-A conversation goes load → converse ⇄ call_tools (its first load is part of the statement that
-begins it, where nothing was begun before), and from there, where the model proposes
-something, to load again with that job, which then is always reviewed.
+The job's node asks the model and judges its words by code; where they are of no use it is next
+once more. A conversation goes load → converse ⇄ call_tools (its load is part of the statement that
+begins it, where nothing was begun before), and from there, where the model proposes something, to
+retrieve with that job, which then is always reviewed.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,7 +20,6 @@ from agent.stream import StepFinished, StepStarted
 from db.failpoints import hit_if_named
 
 Node = Callable[[AgentState, Runtime[AgentContext]], Awaitable[AgentState]]
-Answering = Callable[[AgentState, AgentContext], Awaitable[AgentState]]
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -64,16 +64,15 @@ def build_graph(checkpointer: "BaseCheckpointSaver[Any] | None") -> "AgentGraph"
     for name, node in _NODES.items():
         graph.add_node(name, _announced(name, node))
 
-    graph.add_conditional_edges(START, Way(steps.after_start), ["load", "converse"])
-    graph.add_conditional_edges("load", Way(steps.after_load), ["retrieve", "converse", END])
+    graph.add_conditional_edges(START, Way(steps.after_start), ["load", "converse", "retrieve"])
+    graph.add_conditional_edges("load", Way(steps.after_load), ["converse", END])
     graph.add_conditional_edges("converse", Way(converse.after_converse), ["call_tools", END])
-    graph.add_conditional_edges("call_tools", Way(converse.after_tools), ["converse", "load"])
-    graph.add_conditional_edges("retrieve", Way(steps.to_job), list(steps.JOBS))
+    graph.add_conditional_edges("call_tools", Way(converse.after_tools), ["converse", "retrieve"])
+    graph.add_conditional_edges("retrieve", Way(steps.after_retrieve), [*steps.JOBS, END])
     for job in steps.JOBS.values():
-        graph.add_node(job.name, _announced(job.name, _answer_node(job.answer)))
-        graph.add_conditional_edges(job.name, Way(steps.after_answer), [job.name, "check"])
-    after_check = [*steps.JOBS, "propose", "persist"]
-    graph.add_conditional_edges("check", Way(steps.after_check), after_check)
+        graph.add_node(job.name, _announced(job.name, steps.answer_and_check(job)))
+        after_job = [job.name, "propose", "persist"]
+        graph.add_conditional_edges(job.name, Way(steps.after_job), after_job)
     graph.add_edge("propose", "review")
     graph.add_edge("review", "persist")
     graph.add_edge("persist", END)
@@ -85,7 +84,6 @@ _NODES: Final[Mapping[str, Any]] = {
     "converse": converse.converse,
     "call_tools": converse.call_tools,
     "retrieve": steps.retrieve,
-    "check": steps.check,
     "propose": steps.propose,
     "review": steps.await_review,
     "persist": steps.persist,
@@ -104,10 +102,3 @@ def _announced(name: str, node: Node) -> Any:
         return change
 
     return announced
-
-
-def _answer_node(answer: Answering) -> Node:
-    async def node(state: AgentState, runtime: Runtime[AgentContext]) -> AgentState:
-        return await answer(state, runtime.context)
-
-    return node

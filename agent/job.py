@@ -3,7 +3,7 @@
 Every job goes the same way through the graph; `agent/nodes` has one module for each.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypedDict, TypeVar
 
@@ -19,7 +19,7 @@ from agent.state import AgentState, JobName, Json, Source, Tokens
 from tools.context import ToolContext
 from tools.errors import ModelBadOutput
 
-GRAPH_VERSION: Final = "2"
+GRAPH_VERSION: Final = "3"
 INVENTIVE: Final = 0.7
 SOBER: Final = 0.1
 T = TypeVar("T", bound=BaseModel)
@@ -51,7 +51,7 @@ class Job:
     record_proposed: Recording | None = None
     seeks_grounds: bool = False
     otherwise: Callable[[Json], list[Source]] | None = None
-    collect: Callable[[AgentState], Awaitable[Json]] | None = None
+    collect: Callable[[AgentState], Coroutine[Any, Any, Json]] | None = None
 
 
 class ProvenanceFields(TypedDict):

@@ -102,7 +102,7 @@ async def answer_job(
         async for done in stream_steps(graph, context, state):
             if isinstance(done, StepDone):
                 result = done.change.get("result") or done.change.get("proposal") or result
-                is_repeated = is_repeated or (done.node == "load" and bool(result))
+                is_repeated = is_repeated or (done.node == "retrieve" and bool(result))
     except Exception:
         await _count_failed(context, state["operation_id"])
         raise

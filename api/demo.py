@@ -28,12 +28,10 @@ from tools.backfill import Filler, filling
 from tools.search import search_everything
 
 STEP_NAMES: Final = {
-    "load": "load rows, settle language",
-    "retrieve": "retrieve (one embedding, one statement)",
-    "suggest_goals": "ask the model for goals",
-    "break_down_goal": "ask the model for tasks",
-    "validate_code": "ask the model about the code",
-    "check": "check by code",
+    "retrieve": "retrieve: rows, language, search by one embedding",
+    "suggest_goals": "ask the model for goals, check them",
+    "break_down_goal": "ask the model for tasks, check the plan",
+    "validate_code": "ask the model about the code, decide",
     "persist": "write rows and events",
 }
 VERDICT_MARKS: Final = {True: "[bold green]passes[/]", False: "[bold red]does not pass[/]"}

@@ -42,8 +42,6 @@ Failpoint = Literal[
     "agent.change_status",
     "agent.validate_code",
     "agent.validate_code.done",
-    "agent.check",
-    "agent.check.done",
     "agent.propose",
     "agent.propose.done",
     "agent.review",

@@ -127,7 +127,7 @@ def after_converse(state: AgentState) -> str:
 
 def after_tools(state: AgentState) -> str:
     """Go back to the model, or to the job that it has proposed."""
-    return "converse" if state["job"] == "converse" else "load"
+    return "converse" if state["job"] == "converse" else "retrieve"
 
 
 def service_message(text: str) -> tuple[Json, list[TextStarted | TextDelta | TextEnded]]:

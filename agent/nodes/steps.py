@@ -1,8 +1,8 @@
-"""The steps that every job shares: load, retrieve, check, persist."""
+"""The steps of a run: load of a talk; of every job retrieve, answer and check, persist."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Final, Literal, cast
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, cast
 
 from langgraph.runtime import Runtime
 
@@ -38,19 +38,14 @@ Context = Runtime[AgentContext]
 
 
 async def load(state: AgentState, runtime: Context) -> AgentState:
-    """Read what the run is about, and settle the language of its answer.
+    """Read what a talk is about, and settle the language of its answer.
 
     Where it was finished before, take that answer instead.
 
-    Raises NotFound for what is not the user's, Conflict where the key belongs to another request,
-    LimitReached where there is no room for an answer, and for a talk BudgetExceeded where the
-    user's tokens or calls of the day are spent.
+    Raises BudgetExceeded where the user's tokens or calls of the day are spent.
     """
-    context = runtime.context
-    start = context.start if state["job"] == "converse" else None
-    loaded = await _read(state, context) if start is None else _take(start, state)
-    if isinstance(loaded, Finished):
-        return AgentState(result=_result_of(loaded, state))
+    start = runtime.context.start
+    loaded = await _read_talk(state, runtime.context) if start is None else _take(start, state)
     return _begun(state, loaded)
 
 
@@ -66,7 +61,9 @@ def begun_with(start: Start, state: AgentState) -> AgentState:
     return {**state, **_begun(state, (chosen, subject))}
 
 
-def _begun(state: AgentState, loaded: "Loaded") -> AgentState:
+def _begun(state: AgentState, loaded: "Loaded | Finished") -> AgentState:
+    if isinstance(loaded, Finished):
+        return AgentState(result=_result_of(loaded, state))
     chosen, subject = loaded
     change = AgentState(
         subject=subject,
@@ -87,27 +84,25 @@ Loaded = tuple[Language | None, Json]
 """The language that the user chose, and what the run is about."""
 
 
+async def _read_talk(state: AgentState, context: AgentContext) -> Loaded | Finished:
+    """Read what there is, and reserve the talk's share of the budget: it asks next."""
+    async with context.open_tools() as tools:
+        talk = await converse.load(tools, state)
+        if talk.finished is not None and _result_of(talk.finished, state) is not None:
+            return talk.finished
+        chosen = _chosen_by(talk.account)
+        await context.reserve(tools, state)
+    return chosen, converse.as_subject(talk)
+
+
 async def _read(state: AgentState, context: AgentContext) -> Loaded | Finished:
-    """Read what there is; a talk reserves its share of the budget with it, for it asks next."""
+    """Read what there is of a job."""
     await meet_course(context, state["request"])
     async with context.open_tools() as tools:
-        if state["job"] == "converse":
-            talk = await converse.load(tools, state)
-            done, account = talk.finished, talk.account
-        else:
-            talk = None
-            done, account = await _done_and_account(tools, state)
+        done, account = await _done_and_account(tools, state)
         if done is not None and _result_of(done, state) is not None:
             return done
-        chosen = _chosen_by(account)
-        subject = (
-            await JOBS[state["job"]].load(tools, state["request"])
-            if talk is None
-            else converse.as_subject(talk)
-        )
-        if talk is not None:
-            await context.reserve(tools, state)
-    return chosen, subject
+        return _chosen_by(account), await JOBS[state["job"]].load(tools, state["request"])
 
 
 def _take(start: Start, state: AgentState) -> Loaded | Finished:
@@ -122,24 +117,34 @@ def _take(start: Start, state: AgentState) -> Loaded | Finished:
 
 
 async def retrieve(state: AgentState, runtime: Context) -> AgentState:
-    """Search the learner's own rows for what the job is about, and collect its evidence meanwhile.
+    """Read what the job is about, search the learner's own rows for it, and collect its evidence.
 
-    Raises BudgetExceeded where the user's tokens or calls of the day are spent.
+    The language of the answer is settled. Where the job was finished before, its answer is taken.
+
+    Raises NotFound for what is not the user's, Conflict where the key belongs to another request,
+    LimitReached where there is no room for an answer, and BudgetExceeded where the user's tokens or
+    calls of the day are spent.
     """
-    job, context, change = JOBS[state["job"]], runtime.context, AgentState()
+    job, context = JOBS[state["job"]], runtime.context
+    change = _begun(state, await _read(state, context))
+    if change["result"] is not None:
+        return change
+    state = {**state, **change}
+    collecting = None if job.collect is None else asyncio.create_task(job.collect(state))
     searching = asyncio.create_task(_search(job, state, context))
     try:
         async with context.open_tools() as tools:
             await context.reserve(tools, state)
-        if job.collect is not None:
-            change["subject"] = await job.collect(state)
+        if collecting is not None:
+            change["subject"] = await collecting
     finally:
+        if collecting is not None:
+            collecting.cancel()
         hits = await searching
     without = frozenset(state["subject"].get("without_sources", ()))
-    sources = label_hits(hits, without=without)
-    if not sources and job.otherwise is not None:
-        sources = job.otherwise(state["subject"])
-    change["sources"] = sources
+    change["sources"] = label_hits(hits, without=without)
+    if not change["sources"] and job.otherwise is not None:
+        change["sources"] = job.otherwise(state["subject"])
     return change
 
 
@@ -158,9 +163,16 @@ async def _search(job: Job, state: AgentState, context: AgentContext) -> Sequenc
     return found.hits
 
 
-async def check(state: AgentState, runtime: Context) -> AgentState:
-    """Judge what the model said, by code."""
-    return await JOBS[state["job"]].check(state, runtime.context)
+def answer_and_check(job: Job) -> Callable[[AgentState, Context], Awaitable[AgentState]]:
+    """Return the node of a job, which asks the model and judges by code what it said."""
+
+    async def node(state: AgentState, runtime: Context) -> AgentState:
+        answered = await job.answer(state, runtime.context)
+        if answered.get("complaint"):
+            return answered
+        return {**answered, **await job.check({**state, **answered}, runtime.context)}
+
+    return node
 
 
 async def propose(state: AgentState, runtime: Context) -> AgentState:
@@ -215,29 +227,24 @@ def _with_result(state: AgentState, runtime: Context, result: Json) -> list[Json
     return [*state.get("messages", []), message]
 
 
-def after_start(state: AgentState) -> Literal["load", "converse"]:
-    """Go on to what is next: a talk that was read with its message need not be loaded."""
+def after_start(state: AgentState) -> str:
+    """Go to what is first: a talk that was read with its message need not be loaded."""
+    if state["job"] != "converse":
+        return "retrieve"
     return "converse" if state["subject"] else "load"
 
 
-def after_load(state: AgentState) -> Literal["retrieve", "converse", "__end__"]:
-    """Go on, or end with the answer of an operation that was finished before."""
-    if state.get("result") is not None:
-        return "__end__"
-    return "converse" if state["job"] == "converse" else "retrieve"
+def after_load(state: AgentState) -> str:
+    """Go on, or end with the answer of a talk that was finished before."""
+    return "converse" if state.get("result") is None else "__end__"
 
 
-def to_job(state: AgentState) -> JobName:
-    """Go to the node of the job that the caller asked for."""
-    return state["job"]
+def after_retrieve(state: AgentState) -> str:
+    """Go to the node of the job, or end with the answer of one that was finished before."""
+    return state["job"] if state.get("result") is None else "__end__"
 
 
-def after_answer(state: AgentState) -> str:
-    """Go to the checks, or back for the repair turn."""
-    return state["job"] if state.get("complaint") else "check"
-
-
-def after_check(state: AgentState) -> str:
+def after_job(state: AgentState) -> str:
     """Go on to write, to the user's review where it is asked for, or back for the repair turn."""
     if state.get("complaint"):
         return state["job"]

@@ -1,9 +1,12 @@
 """What models may take: refused before a model is asked, counted whatever becomes of the run."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from agent.models import ChatModel
 from agent.scripted import ScriptedTutor
@@ -11,6 +14,7 @@ from tests.agents import opened
 from tests.service import Service
 from tests.talkers import Turn, frames, played
 
+CODE = {"file_path": "a.py", "programming_language": "python", "code": "x = 1\n"}
 WISH = {"wish": "Quiero probar mi API", "count": 2}
 
 
@@ -46,6 +50,27 @@ async def test_a_request_beyond_the_day_is_refused_and_writes_nothing(service: S
         assert await complete.count("select count(*) from goals") == 2
         calls = (await ana.read("/v1/usage"))["calls"]
         assert calls == {"used": 1, "reserved": 0, "limit": 2, "remaining": 1}
+
+
+async def test_evidence_for_a_request_beyond_the_day_is_given_up(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up = asyncio.Event()
+
+    async def collect_for_ever(*_arguments: Any) -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            given_up.set()
+
+    async with limited(service, day_calls=0) as complete:
+        ana = await complete.sign_in("ana")
+        monkeypatch.setattr("agent.nodes.validate.with_evidence", collect_for_ever)
+
+        answer = await ana.client.post("/v1/feedback", json=CODE)
+
+        assert (answer.status_code, answer.json()["code"]) == (429, "BUDGET_EXCEEDED")
+        await asyncio.wait_for(given_up.wait(), 60)
 
 
 async def test_the_budget_of_one_is_not_that_of_another(service: Service) -> None:
