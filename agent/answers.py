@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
 
 T = TypeVar("T", bound=BaseModel)
-COMPLETIONS: Final = "/chat/completions"
 _ROLES: Final = {"system": "system", "human": "user", "ai": "assistant"}
 
 
@@ -90,14 +89,13 @@ async def ask(
     sampling = {"temperature": temperature} if chat.takes_temperature else {}
     try:
         async with asyncio.timeout(deadline):
-            if chat.client is None:
+            if chat.wire is None:
                 bound = chat.model.bind(max_tokens=max_tokens, **sampling, extra_body=body)
                 said = _read_message(await bound.ainvoke(list(messages)))
             else:
-                body |= {"model": chat.name, "max_completion_tokens": max_tokens, **sampling}
+                body |= {"max_completion_tokens": max_tokens, **sampling}
                 body["messages"] = [_as_sent(message) for message in messages]
-                answer: Any = await chat.client.post(COMPLETIONS, cast_to=object, body=body)
-                said = _read_completion(answer)
+                said = _read_completion(await chat.wire.complete(body))
     except TimeoutError as error:
         raise ModelTimeout(f"the model {chat.name} did not finish in {deadline:.0f} s") from error
     except GoalsError:

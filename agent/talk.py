@@ -70,7 +70,7 @@ async def talk(
     held = _HeldBack(plain.add, names=frozenset(tool["function"]["name"] for tool in tools))
     heard = Heard()
     body = {**chat.body, "tools": list(tools)}
-    listen = _listen_to_model if chat.stream is None else _listen_to_wire
+    listen = _listen_to_model if chat.wire is None else _listen_to_wire
     try:
         async with (
             asyncio.timeout(deadline),
@@ -99,9 +99,9 @@ async def _listen_to_wire(
     chat: ChatModel, messages: Sequence[Json], body: Json, *, max_tokens: int, heard: Heard
 ) -> AsyncGenerator[str, None]:
     """Yield the pieces of text that are not empty."""
-    assert chat.stream is not None, "this model has a stream of its own"
+    assert chat.wire is not None, "this model is asked over its wire"
     asked = {"messages": list(messages), "max_completion_tokens": max_tokens, **body}
-    async with aclosing(chat.stream.chunks(asked)) as chunks:
+    async with aclosing(chat.wire.chunks(asked)) as chunks:
         async for chunk in chunks:
             text = heard.add(chunk)
             if text:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
 import respx
 
@@ -73,7 +74,7 @@ async def test_a_model_that_is_down_is_unavailable_with_a_time_to_come_back(
     remote: Service, httpx2_mock: respx.Router
 ) -> None:
     ana = await remote.sign_in("ana")
-    httpx2_mock.post(COMPLETIONS).mock(side_effect=httpx.ConnectError("refused"))
+    httpx2_mock.post(COMPLETIONS).mock(side_effect=httpx2.ConnectError("refused"))
 
     answer = await suggest(ana)
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 import respx
 
-from agent import model_stream
+from agent import model_wire
 from agent.answers import Usage
 from agent.models import ChatModel, make_chat_model
 from agent.talk import Spoken, talk
@@ -52,7 +52,7 @@ WHOLE = (
 
 @pytest_asyncio.fixture
 async def chat(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ChatModel]:
-    monkeypatch.setattr(model_stream, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(model_wire, "RETRY_SECONDS", 0.0)
     clients = make_http_clients(timeout=5)
     yield make_chat_model("openai", model="m", api_key="k", base_url=MODEL_URL, clients=clients)
     await clients.aclose()

@@ -1,14 +1,14 @@
-"""A chat model's stream, read straight from the wire: server-sent events of OpenAI's shape.
+"""Chat completions straight from the wire, whole or as a stream: JSON of OpenAI's shape.
 
-openai's client and LangChain's take 2 ms to the first word and build models of each chunk; here a
-chunk is its JSON. What fails raises openai's own errors, as the model's client does elsewhere.
+openai's client and LangChain's take 2 ms to the first word, .5 and 1.5 to a whole answer, and build
+models of each chunk; here all is its JSON. What fails raises openai's own errors.
 """
 
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,28 +21,44 @@ RETRY_SECONDS: Final = 0.5
 RETRY_AFTER_AT_MOST: Final = 60.0
 RETRIED: Final = frozenset({408, 409, 429})
 SERVER_ERROR: Final = 500
+_STREAMED: Final = {"stream": True, "stream_options": {"include_usage": True}}
 UNREACHABLE: Final = (httpx2.RequestError, OSError)
 
 
 @dataclass(frozen=True)
-class ModelStream:
-    """Where a model's streams come from: the full URL, the headers and the model's name."""
+class ModelWire:
+    """Where a model's completions come from: the full URL, the headers and the model's name.
+
+    A request is sent again, twice at most, where the server cannot answer it now.
+    """
 
     client: httpx2.AsyncClient
     url: httpx2.URL
     headers: Mapping[str, str]
     model: str
 
+    async def complete(self, body: Json) -> Any:
+        """Return the completion that `body` asks for, as JSON of whatever shape.
+
+        Raises openai's APIError and its kinds, and ValueError for what is no JSON.
+        """
+        request = self._request(body)
+        async with _as_openai_raises(request):
+            response = await self._open(request)
+            try:
+                return json.loads(await response.aread())
+            finally:
+                await response.aclose()
+
     async def chunks(self, body: Json) -> AsyncGenerator[Json, None]:
         """Yield the chunks of one completion that `body` asks for, to the end of the stream.
 
-        The request is sent again, twice at most, where the server cannot answer it now. Raises
-        openai's APIError and its kinds, and ValueError for what is no stream of JSON.
+        Raises openai's APIError and its kinds, and ValueError for what is no stream of JSON.
         """
         import openai
 
-        request, begun = self._request(body), False
-        try:
+        request, begun = self._request({**_STREAMED, **body}), False
+        async with _as_openai_raises(request):
             response = await self._open(request)
             try:
                 async with aclosing(_data(response)) as lines:
@@ -56,18 +72,9 @@ class ModelStream:
                     raise ValueError("the answer is no stream")
             finally:
                 await response.aclose()
-        except httpx2.TimeoutException as error:
-            raise openai.APITimeoutError(request) from error
-        except UNREACHABLE as error:
-            raise openai.APIConnectionError(request=request) from error
 
     def _request(self, body: Json) -> httpx2.Request:
-        asked = {
-            "model": self.model,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            **body,
-        }
+        asked = {"model": self.model, **body}
         content = json.dumps(asked, ensure_ascii=False, separators=(",", ":")).encode()
         timeout = {"timeout": self.client.timeout.as_dict()}
         return httpx2.Request(
@@ -75,7 +82,7 @@ class ModelStream:
         )
 
     async def _open(self, request: httpx2.Request) -> httpx2.Response:
-        """Return the answer whose body is the stream."""
+        """Return the answer, its body unread."""
         for attempt in range(MAX_RETRIES + 1):
             last = attempt == MAX_RETRIES
             pause = RETRY_SECONDS * 2**attempt * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
@@ -93,6 +100,18 @@ class ModelStream:
                 pause = _asked_pause(response) or pause
             await asyncio.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
+
+
+@asynccontextmanager
+async def _as_openai_raises(request: httpx2.Request) -> AsyncIterator[None]:
+    import openai
+
+    try:
+        yield
+    except httpx2.TimeoutException as error:
+        raise openai.APITimeoutError(request) from error
+    except UNREACHABLE as error:
+        raise openai.APIConnectionError(request=request) from error
 
 
 async def _data(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
