@@ -76,7 +76,7 @@ async def complete_chat(
     run, created = begun.run, int(begun.run.created_at.timestamp())
     if body.stream:
         encoder = ChunkEncoder(body, run_id=run.id, created=created)
-        events = hub.follow(user_id, run.id)
+        events = hub.follow(user_id, run.id, early=True)
         return stream(events, encoder, headers=ids_of(begun), on_stop=STOPPED)
     end = await wait_for_end(hub, user_id, run.id)
     answer = as_completion(body, end, run_id=run.id, created=created)

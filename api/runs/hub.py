@@ -189,24 +189,28 @@ class RunHub:
             return await get_run(tools, run_id)
 
     async def follow(
-        self, user_id: str, run_id: str, *, after: int = 0
+        self, user_id: str, run_id: str, *, after: int = 0, early: bool = False
     ) -> AsyncIterator[Stored | None]:
         """Yield the run's events behind number `after`, to its end; None is a heartbeat.
 
         Events that are gone are announced by a gap. The run must be the user's. Where this process
-        ends before the run, the last one is STOPPING.
+        ends before the run, the last one is STOPPING. `early` are events that are not stored yet:
+        in a process that dies at this moment they have never been.
         """
         seen = after
         while True:
             mine = self._tasks.get(run_id)
             if mine is not None and seen + 1 >= mine.work.live.first_seq:
-                live = follow_live(mine.work.live, seen, heartbeat=HEARTBEAT_SECONDS)
-                async for event in live:
+                live = mine.work.live
+                shown = follow_live(live, seen, heartbeat=HEARTBEAT_SECONDS, early=early)
+                async for event in shown:
                     if event is not None:
                         seen = event.seq
                     yield event
                     if event is not None and event.type in ENDS:
                         return
+                if live.failed:
+                    seen = min(seen, live.last_stored)
                 continue
             async for event in self._follow_stored(user_id, run_id, seen):
                 if event is None:
@@ -289,8 +293,7 @@ class RunHub:
         finally:
             active.dec()
             self._tasks.pop(work.run.id, None)
-            work.live.over = True
-            work.live.wake()
+            work.live.end()
 
     async def keep(self) -> None:
         """Hold the leases of the runs here, and take up what nobody holds, until cancelled."""

@@ -1,12 +1,15 @@
 """The events of runs: stored in groups, and only then shown to those who follow.
 
-What a client has seen can therefore be replayed, whatever becomes of this process. The commits do
+What a client has seen can therefore be replayed, whatever becomes of this process. Who cannot name
+an event, to go on behind it, follows `early`: what is told, all but the end, before it is stored.
+The commits do
 not wait for the disk: after a crash of PostgreSQL itself the last half second of a run that had not
 ended may be missing, which a follower is told as a gap.
 """
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +17,7 @@ from typing import Final
 
 from sqlalchemy.exc import IntegrityError
 
-from agent.stream import ENDS, RunEvent
+from agent.stream import RunEvent
 from db.base import utc_now
 from db.engine import UNAVAILABLE
 from db.reads import Reads
@@ -34,7 +37,7 @@ GIVE_UP_SECONDS: Final = 15.0
 
 @dataclass(frozen=True)
 class Stored:
-    """An event of a run with its place in it; `data` is its JSON text."""
+    """An event of a run as it is stored, with its place in the run; `data` is its JSON text."""
 
     seq: int
     type: str
@@ -47,38 +50,65 @@ STOPPING: Final = Stored(0, "stopping", '{"type":"stopping"}')
 
 @dataclass
 class Live:
-    """A run of this process: what is stored of it since it began here, for those who follow."""
+    """A run of this process: what was told of it since it began here, for those who follow.
+
+    Of the `events` the first `stored` are stored; all those that it begins with are.
+    """
 
     run_id: str
     first_seq: int
     events: list[Stored] = field(default_factory=list)
+    stored: int = field(init=False)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    told: asyncio.Event = field(default_factory=asyncio.Event)
     over: bool = False
     """Nothing more comes from this process; the last event tells whether the run has ended."""
     failed: bool = False
     """Some of its events could not be stored: it cannot go on here."""
 
-    def add(self, events: Sequence[Stored]) -> None:
-        """Show more events."""
-        self.events.extend(events)
-        self.over = self.over or events[-1].type in ENDS
-        self.wake()
+    def __post_init__(self) -> None:
+        """Count what is stored."""
+        self.stored = len(self.events)
 
-    def wake(self) -> None:
-        """Let all who wait look again."""
+    @property
+    def last_stored(self) -> int:
+        """Return the place of the last event that is stored."""
+        return self.first_seq - 1 + self.stored
+
+    def tell(self, event: Stored) -> None:
+        """Show an event that is yet to be stored to those who follow early."""
+        self.events.append(event)
+        self.told.set()
+        self.told = asyncio.Event()
+
+    def show(self, count: int) -> None:
+        """Show so many more events to everybody: they are stored."""
+        self.stored += count
         self.changed.set()
         self.changed = asyncio.Event()
 
+    def end(self, last: Stored | None = None) -> None:
+        """Show the run's last event, where it has ended here; nothing more comes."""
+        self.over = True
+        if last is not None:
+            self.tell(last)
+            self.show(1)
+        else:
+            self.told.set()
+            self.changed.set()
 
-async def follow_live(live: Live, seen: int, *, heartbeat: float) -> AsyncIterator[Stored | None]:
+
+async def follow_live(
+    live: Live, seen: int, *, heartbeat: float, early: bool = False
+) -> AsyncIterator[Stored | None]:
     """Yield what a run of this process has shown and shows; ends where no more comes from here.
 
     None comes after each silence of `heartbeat` seconds.
     """
     at = seen + 1 - live.first_seq
     while True:
-        changed = live.changed
-        while at < len(live.events):
+        changed = live.told if early else live.changed
+        while at < (len(live.events) if early else live.stored):
             yield live.events[at]
             at += 1
         if live.over:
@@ -106,13 +136,15 @@ class EventLog:
         self._queue: asyncio.Queue[Waiting] = asyncio.Queue(WAITING)
 
     async def write(self, live: Live, seq: int, event: RunEvent) -> None:
-        """Have an event stored and then shown; returns before it is.
+        """Have an event told, stored and then shown; returns before it is stored.
 
         Raises LogFailed where one before it could not be stored.
         """
         if live.failed:
             raise LogFailed(live.run_id)
-        await self._queue.put((live, as_row(live.run_id, seq, event, at=utc_now())))
+        row = as_row(live.run_id, seq, event, at=utc_now())
+        await self._queue.put((live, row))
+        live.tell(Stored(seq, event.type, str(row[3])))
 
     async def flush(self, live: Live) -> None:
         """Return when all that was written before is stored. Raises LogFailed where it is not."""
@@ -132,10 +164,11 @@ class EventLog:
                     async with asyncio.timeout(STEPS_WAIT_SECONDS):
                         while _can_wait(taken[-1]):
                             taken.append(await self._queue.get())
-                self._take_all(taken)
+            await asyncio.sleep(0)  # who follows early sends these before they are stored
+            self._take_all(taken)
             by_run: dict[str, list[Written]] = {}
             for one in taken:
-                if isinstance(one, tuple):
+                if isinstance(one, tuple) and not one[0].failed:
                     by_run.setdefault(one[0].run_id, []).append(one)
             await self._keep(by_run)
             for one in taken:
@@ -192,11 +225,9 @@ def _can_wait(one: Waiting) -> bool:
 
 
 def _show(group: Sequence[Written]) -> None:
-    shown: dict[str, tuple[Live, list[Stored]]] = {}
-    for live, row in group:
-        shown.setdefault(live.run_id, (live, []))[1].append(Stored(row[1], row[2], str(row[3])))
-    for live, events in shown.values():
-        live.add(events)
+    counts = Counter(live.run_id for live, _ in group)
+    for live in {live.run_id: live for live, _ in group}.values():
+        live.show(counts[live.run_id])
 
 
 def _fail(group: Sequence[Written]) -> None:

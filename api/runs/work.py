@@ -212,7 +212,7 @@ async def _end(
             continue
         hit("run.ended")
         if last is not None:
-            work.live.add([last])
+            work.live.end(last)
             count_run(work.run.kind, str(work.state))
         return
 

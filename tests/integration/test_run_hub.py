@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 import api.runs.hub
 from agent.stream import read_event
 from api.runs.hub import RunHub, open_hub
 from db.base import new_id
+from db.run_events import append_past
 from tests.agents import opened
 from tests.conversations import add_thread
 from tests.service import Service
@@ -33,10 +35,12 @@ async def hub_of(service: Service, *turns: Turn, **settings: Any) -> AsyncIterat
         yield complete.services.hub
 
 
-async def told(hub: RunHub, user_id: str, run_id: str, after: int = 0) -> list[Any]:
+async def told(
+    hub: RunHub, user_id: str, run_id: str, after: int = 0, *, early: bool = False
+) -> list[Any]:
     return [
         read_event(stored.data)
-        async for stored in hub.follow(user_id, run_id, after=after)
+        async for stored in hub.follow(user_id, run_id, after=after, early=early)
         if stored is not None
     ]
 
@@ -82,6 +86,29 @@ async def test_a_run_whose_process_has_gone_is_begun_again(service: Service) -> 
 
     assert (events[0].type, events[0].attempt) == ("run_started", 2)
     assert events[-1].message.text == "Hola, todo bien."
+
+
+async def test_who_follows_early_misses_nothing_of_a_run_that_is_begun_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await service.sign_in("ana")
+    refused: list[str] = []
+
+    async def refuse_once(writes: Any, rows: Any) -> Any:
+        if not refused and any("Hola" in row[3] for row in rows):
+            refused.append("Hola")
+            raise IntegrityError("insert", {}, Exception("the run is gone"))
+        return await append_past(writes, rows)
+
+    monkeypatch.setattr("api.runs.log.append_past", refuse_once)
+    async with hub_of(service, HELLO, run_lease=0.2) as hub:
+        begun = await hub.talk(ana.id, message="hola")
+        events = await told(hub, ana.id, begun.run.id, early=True)
+
+    again = next(at for at, event in enumerate(events) if getattr(event, "attempt", 1) == 2)
+    said = [event.text for event in events[again:] if event.type == "text_delta"]
+    assert refused
+    assert "".join(said) == events[-1].message.text == "Hola, todo bien."
 
 
 async def test_a_run_that_ends_its_process_each_time_is_given_up(service: Service) -> None:
