@@ -3,12 +3,14 @@
 A statement may read the lake and nothing else: no other file, no network, no setting, no write.
 """
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from events.lake import Lake
+from events.lake import Lake, LakeUnavailable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -33,8 +35,12 @@ group by day, family order by day, family
 """
 
 
+STREAM_BROKE: Final = "reading the stream registered as"
+"""What DuckDB says where Arrow, which reads a bucket for it, cannot."""
+
+
 class QueryRefused(Exception):
-    """The lake cannot answer: the SQL is wrong, or asks for more than reading the lake."""
+    """The lake does not answer this: the SQL is wrong, or asks for more than reading the lake."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +61,10 @@ class DailyCount:
 
 
 def count_by_type(lake: Lake, *, user_id: str) -> list[tuple[str, int]]:
-    """Return how many events of each type the lake holds for one user."""
+    """Return how many events of each type the lake holds for one user. Raises LakeUnavailable."""
     import duckdb
 
-    with duckdb.connect(":memory:") as connection:
+    with duckdb.connect(":memory:") as connection, _readable():
         open_view(connection, lake)
         return connection.execute(COUNT_BY_TYPE, [user_id]).fetchall()
 
@@ -67,28 +73,34 @@ def query_lake(lake: Lake, sql: str) -> QueryResult:
     """Answer one SELECT over the view `events`: every row of the lake, and its `year` and `month`.
 
     Times are UTC. A lake without files has the view without rows. Raises QueryRefused, whose text
-    is DuckDB's own, for bad SQL, for anything but one SELECT, for a path outside the lake, and for
-    a file that cannot be read; LakeUnavailable where the lake does not answer.
+    is DuckDB's own, for bad SQL, for anything but one SELECT and for a path outside the lake;
+    LakeUnavailable where the lake does not answer or a file cannot be read.
     """
     import duckdb
 
-    with duckdb.connect(":memory:") as connection:
+    with duckdb.connect(":memory:") as connection, _readable():
+        open_view(connection, lake)
         try:
-            open_view(connection, lake)
             statements = connection.extract_statements(sql)
             if [each.type for each in statements] != [duckdb.StatementType.SELECT]:
                 raise QueryRefused("the lake answers one SELECT statement at a time")
             # Through Arrow: DuckDB's own conversion of a time with a zone wants pytz.
             table: Any = connection.sql(statements[0]).to_arrow_table()
         except duckdb.Error as error:
+            if _is_of_reading(error):
+                raise
             raise QueryRefused(str(error).strip()) from error
     columns = [column.to_pylist() for column in table.columns]
     return QueryResult(columns=tuple(table.column_names), rows=tuple(zip(*columns, strict=True)))
 
 
 def daily_counts(lake: Lake) -> list[DailyCount]:
-    """Count the lake's events by UTC day and family, in that order."""
-    rows = query_lake(lake, DAILY_COUNTS).rows
+    """Count the lake's events by UTC day and family, in that order. Raises LakeUnavailable."""
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection, _readable():
+        open_view(connection, lake)
+        rows = connection.execute(DAILY_COUNTS).fetchall()
     return [DailyCount(day=day, family=family, events=count) for day, family, count in rows]
 
 
@@ -108,6 +120,24 @@ def open_view(connection: "DuckDBPyConnection", lake: Lake) -> None:
     else:
         connection.register("events", _no_events() if tree is None else tree)
     connection.execute("set lock_configuration = true")
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Turn what DuckDB raises of a file into LakeUnavailable, in one line."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise LakeUnavailable(str(error).strip().split("\n", 1)[0]) from error
+
+
+def _is_of_reading(error: Exception) -> bool:
+    """Tell whether a query failed on a file, and not on its own words."""
+    import duckdb
+
+    return type(error) is duckdb.IOException or STREAM_BROKE in str(error)
 
 
 def _no_events() -> Any:

@@ -560,6 +560,16 @@ def test_a_query_reads_the_bucket(filled: S3Lake) -> None:
     assert count_by_type(filled, user_id="usr_1") == [("goal.created", 1), ("user.login", 1)]
 
 
+def test_each_fault_of_a_query_is_the_lakes_and_the_next_query_answers(
+    filled: S3Lake, hasty: S3Lake, proxy: Proxy
+) -> None:
+    broken = attempt_with_a_fault_at_each_request(
+        proxy, lambda: query_lake(hasty, "select sum(length(id)) from events")
+    )
+
+    assert broken > 1
+
+
 @pytest.mark.parametrize(
     ("sql", "reason"),
     [

@@ -1,14 +1,16 @@
 """Questions to the lake, and what they may not reach; a picture of its days."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from db.batches import Batch, EventRow
 from db.enums import EventType
+from events.lake import LakeUnavailable
 from events.lake_folder import FolderLake
-from events.query import DailyCount, QueryRefused, daily_counts, query_lake
+from events.query import DailyCount, QueryRefused, count_by_type, daily_counts, query_lake
 from events.schema import DOCUMENTS, ENVELOPE, to_table
 from events.stats import FAMILIES, plot_daily
 
@@ -106,8 +108,14 @@ def test_a_damaged_file_is_named(lake: FolderLake) -> None:
     damaged.parent.mkdir()
     damaged.write_bytes(b"PAR1 and no more")
 
-    with pytest.raises(QueryRefused, match=r"half\.parquet"):
-        query_lake(lake, "select count(*) from events")
+    for ask in (
+        partial(query_lake, lake, "select count(*) from events"),
+        partial(daily_counts, lake),
+        partial(count_by_type, lake, user_id="usr_1"),
+    ):
+        with pytest.raises(LakeUnavailable, match=r"half\.parquet") as error:
+            ask()
+        assert "\n" not in str(error.value)
 
 
 def test_days_are_counted_by_family_in_utc(lake: FolderLake) -> None:
