@@ -12,7 +12,7 @@ import sys
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,8 @@ SECRET: Final = "a secret of fault tests, at least 32 bytes"
 MESSAGE: Final = {"message": "Quiero aprender a probar mi API"}
 OTHER_WAYS: Final = ("agent.break_down_goal", "agent.change_status", "agent.validate_code")
 DAILY: Final = frozenset({"agent.persist.done"})
+TAKEN_UP: Final = "agent.load"
+"""A talk is read with its message: only who takes one up comes to that node."""
 
 
 def cases() -> Iterator[Any]:
@@ -39,17 +41,18 @@ def cases() -> Iterator[Any]:
     for failpoint in FAILPOINTS:
         if failpoint.startswith(("agent.", "run.")) and not failpoint.startswith(OTHER_WAYS):
             marks = [] if failpoint in DAILY else [pytest.mark.faults]
-            yield pytest.param(failpoint, marks=marks)
+            before = ["agent.converse"] if failpoint.startswith(TAKEN_UP) else []
+            yield pytest.param([*before, failpoint], id=failpoint, marks=marks)
 
 
 @dataclass
 class Killable:
-    """A server that may die under a request, and is then started again without the failpoint."""
+    """A server that may die under a request, and is then started again with the next failpoint."""
 
     database_url: str
     app_url: str
     home: Path
-    failpoint: str | None
+    failpoints: Sequence[str]
     token: str = ""
     deaths: int = 0
     _process: "subprocess.Popen[str] | None" = None
@@ -68,7 +71,7 @@ class Killable:
             "GOALS_EMBEDDINGS": "scripted",
             "GOALS_JWT_SECRET": SECRET,
             "GOALS_RUN_LEASE": LEASE_SECONDS,
-            "GOALS_FAILPOINTS": (self.failpoint or "") if not self.deaths else "",
+            "GOALS_FAILPOINTS": "".join(self.failpoints[self.deaths :][:1]),
         }
 
     def goals(self, *arguments: str) -> str:
@@ -146,9 +149,9 @@ def http_gone() -> type[Exception]:
 
 
 @contextmanager
-def serving(database_url: str, app_url: str, home: Path, failpoint: str) -> Iterator[Killable]:
-    """Yield a server that dies at the point, with a learner signed in."""
-    server = Killable(database_url, app_url, home, failpoint)
+def serving(database_url: str, app_url: str, home: Path, *failpoints: str) -> Iterator[Killable]:
+    """Yield a server that dies at the first point, its successor at the next; Ana is signed in."""
+    server = Killable(database_url, app_url, home, failpoints)
     server.token = server.goals("token", "--user", "ana").splitlines()[-1]
     server.start()
     try:
@@ -157,12 +160,12 @@ def serving(database_url: str, app_url: str, home: Path, failpoint: str) -> Iter
         server.stop()
 
 
-@pytest.mark.parametrize("failpoint", list(cases()))
+@pytest.mark.parametrize("failpoints", list(cases()))
 def test_a_server_killed_there_leaves_one_run_and_doubles_nothing(
-    failpoint: Failpoint, database_url: str, app_url: str, tmp_path: Path
+    failpoints: list[Failpoint], database_url: str, app_url: str, tmp_path: Path
 ) -> None:
     key = str(uuid4())
-    with serving(database_url, app_url, tmp_path, failpoint) as server:
+    with serving(database_url, app_url, tmp_path, *failpoints) as server:
         status, run = server.call("POST", "/v1/runs", MESSAGE, key=key)
         assert status == 202, run
         proposed = ended(server, run["id"])
@@ -170,7 +173,7 @@ def test_a_server_killed_there_leaves_one_run_and_doubles_nothing(
         status, decided = server.call("POST", question, {"rest": "accept"}, key=f"{key}-decide")
         assert status == 200, decided
 
-        assert server.deaths == 1, f"nobody came past {failpoint}"
+        assert server.deaths == len(failpoints), f"nobody came past {failpoints[server.deaths]}"
 
     assert proposed["state"] in {"waiting", "finished"}
     counted = counts(database_url)
