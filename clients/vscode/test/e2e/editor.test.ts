@@ -52,7 +52,7 @@ async function command(name: string): Promise<void> {
   await page.keyboard.press("F1");
   const input = page.locator(".quick-input-widget input[type=text]").first();
   await input.fill(`>${name}`);
-  await page.locator(".quick-input-list .monaco-list-row").first().waitFor();
+  await page.locator(".quick-input-list .monaco-list-row").first().filter({ hasText: name }).waitFor();
   await page.keyboard.press("Enter");
 }
 
