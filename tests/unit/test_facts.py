@@ -1,14 +1,15 @@
 import asyncio
+import os
 import stat
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -220,29 +221,15 @@ async def test_a_caller_that_gives_up_leaves_no_process_behind(
     assert await gone(int(noted.read_text()))
 
 
-async def test_a_caller_that_gives_up_while_a_program_starts_leaves_no_process_behind(
-    use_program: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    noted, heard = tmp_path / "pid", asyncio.Event()
-    use_program(HANGS.format(noted=str(noted), group=""))
-    start = asyncio.create_subprocess_exec
+def test_a_program_is_started_without_a_fork_of_the_service() -> None:
+    forks: list[int] = []
+    os.register_at_fork(before=lambda: forks.append(os.getpid()))
 
-    async def start_unheard(*command: Any, **options: Any) -> asyncio.subprocess.Process:
-        process = await start(*command, **options)
-        await heard.wait()
-        return process
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        found = runner.run(find_facts("import os\n\nx = y\n", "python", seconds=SECONDS))
 
-    monkeypatch.setattr(asyncio, "create_subprocess_exec", start_unheard)
-    task = asyncio.create_task(find_facts("x = 1\n", "python", seconds=SECONDS))
-    assert await happens(lambda: noted.exists() and noted.read_text() != "")
-
-    task.cancel()
-    await asyncio.sleep(0)
-    heard.set()
-
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await gone(int(noted.read_text()))
+    assert not found.unavailable
+    assert not forks
 
 
 async def test_the_configuration_and_the_switches_of_the_author_change_nothing(

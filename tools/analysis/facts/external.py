@@ -4,10 +4,12 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +17,6 @@ from typing import Final
 from tools.analysis.facts.fact import Unusable
 
 MAX_OUTPUT: Final = 4_000_000
-REAP_SECONDS: Final = 1.0
 
 # Nothing of ours is handed on: neither keys nor options of the programs (RUFF_CONFIG…).
 _ENVIRONMENT: Final = {"LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
@@ -59,32 +60,14 @@ async def run_program(
 
     When this returns, however it does, the program and those that it started are gone.
     """
-    starting = asyncio.create_task(
-        asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            cwd=folder,
-            env=_ENVIRONMENT,
-            start_new_session=True,
-        )
-    )
-    try:
-        process = await asyncio.shield(starting)
-    except asyncio.CancelledError:  # it may have started others before we have heard of it
-        with suppress(OSError, NotImplementedError):
-            await _end(await starting)
-        raise
-    except (OSError, NotImplementedError) as error:
-        raise Unusable(f"cannot be started: {error}") from error
+    process = _start(command, stdin, folder)
     finished = False
     try:
-        async with asyncio.timeout(seconds):
-            _, output = await asyncio.gather(_write(process, stdin), _read(process))
-            code = await process.wait()
+        async with asyncio.timeout(seconds), _opened(process) as output:
+            said = await _read(output)
+            code = await asyncio.to_thread(process.wait)
         finished = True
-        return Finished(code, output)
+        return Finished(code, said)
     except TimeoutError:
         raise Unusable(f"took longer than {seconds:g} s") from None
     finally:
@@ -92,32 +75,54 @@ async def run_program(
             await _end(process)
 
 
-async def _write(process: asyncio.subprocess.Process, data: bytes) -> None:
-    if process.stdin is None:
-        return
-    with suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(data)
-        await process.stdin.drain()
-    process.stdin.close()
+def _start(command: Sequence[str], stdin: bytes, folder: Path | None) -> "subprocess.Popen[bytes]":
+    """Start the program, by vfork: uvloop forks, which costs a large process milliseconds.
+
+    It copies the page tables, and each page that is written to afterwards is a fault.
+    """
+    with tempfile.TemporaryFile() as given:
+        given.write(stdin)
+        given.seek(0)
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd=folder,
+                env=_ENVIRONMENT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Unusable(f"cannot be started: {error}") from error
 
 
-async def _read(process: asyncio.subprocess.Process) -> bytes:
+@asynccontextmanager
+async def _opened(process: "subprocess.Popen[bytes]") -> AsyncIterator[asyncio.StreamReader]:
+    """Yield what the program says. Nothing is read any more after the block."""
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), process.stdout
+    )
+    try:
+        yield reader
+    finally:
+        transport.close()
+
+
+async def _read(stream: asyncio.StreamReader) -> bytes:
     output = bytearray()
-    while process.stdout is not None and (piece := await process.stdout.read(65_536)):
+    while piece := await stream.read(65_536):
         output += piece
         if len(output) > MAX_OUTPUT:
             raise Unusable(f"said more than {MAX_OUTPUT} bytes")
     return bytes(output)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: "subprocess.Popen[bytes]") -> None:
     with suppress(ProcessLookupError, PermissionError):
         if sys.platform == "win32":
             process.kill()
         else:
             os.killpg(process.pid, signal.SIGKILL)
-    try:
-        await asyncio.wait_for(process.wait(), REAP_SECONDS)
-    except TimeoutError:
-        # A grandchild that left the group holds the pipes; `wait` waits for those too.
-        process._transport.close()  # type: ignore[attr-defined] # asyncio has no public way
+    await asyncio.to_thread(process.wait)
