@@ -20,7 +20,7 @@ from api.tenancy import Tenancy, app_url_of, open_tenancy
 from api.tracing import trace_database
 from db.base import utc_now
 from db.embeddings import KnownVector
-from db.engine import Sessions, database_url, make_engine, make_sessions
+from db.engine import REQUEST_OPTIONS, Sessions, database_url, make_engine, make_sessions
 from db.tenancy import bind_tenant
 from db.watch import watching
 from tools.context import ToolContext
@@ -182,7 +182,8 @@ async def open_services(
         directory = await stack.enter_async_context(open_directory(settings, url))
         app_url = app_url_of(settings, url)
         tenancy = await open_tenancy(url, app_url)
-        engine, system = make_engine(app_url), make_engine(url, pool_size=SYSTEM_CONNECTIONS)
+        engine = make_engine(app_url, options=REQUEST_OPTIONS)
+        system = make_engine(url, pool_size=SYSTEM_CONNECTIONS)
         trace_database(engine)
         stack.push_async_callback(engine.dispose)
         stack.push_async_callback(system.dispose)

@@ -16,7 +16,7 @@ from api.bootstrap import Agent, Services
 from api.settings import Settings
 from api.tenancy import open_tenancy
 from db.base import utc_now
-from db.engine import make_engine, make_sessions
+from db.engine import REQUEST_OPTIONS, make_engine, make_sessions
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -71,7 +71,8 @@ async def open_in_process(
 
     settings = Settings.model_construct(chat="local", llm_timeout=call_seconds)
     async with AsyncExitStack() as stack:
-        engine, system = make_engine(app_url), make_engine(url, pool_size=2)
+        engine = make_engine(app_url, options=REQUEST_OPTIONS)
+        system = make_engine(url, pool_size=2)
         stack.push_async_callback(engine.dispose)
         stack.push_async_callback(system.dispose)
         saver = await stack.enter_async_context(open_checkpoints(app_url))

@@ -2,8 +2,9 @@
 
 Every connection speaks UTC and carries what retrieval rests on: the `vector` type in binary form,
 HNSW's iterative scan, and custom plans (a generic plan hides the owner's size from the planner).
-What a session reads past its transaction (`db/reads.py`) is planned once: its statements leave the
-planner no choice. None is compiled: what the planner believes of HNSW's cost would have it so.
+A request's connections plan a statement once, as does what a session reads past its transaction
+(`db/reads.py`): such statements leave the planner no choice. None is compiled: what the planner
+believes of HNSW's cost would have it so.
 """
 
 from typing import Any, Final
@@ -32,7 +33,7 @@ _SEARCH_OPTIONS: Final = (
     "-c timezone=UTC -c jit=off -c hnsw.iterative_scan=relaxed_order -c hnsw.ef_search=300"
 )
 RETRIEVAL_OPTIONS: Final = f"{_SEARCH_OPTIONS} -c plan_cache_mode=force_custom_plan"
-READ_OPTIONS: Final = f"{_SEARCH_OPTIONS} -c plan_cache_mode=force_generic_plan"
+REQUEST_OPTIONS: Final = f"{_SEARCH_OPTIONS} -c plan_cache_mode=force_generic_plan"
 UTC_OPTIONS: Final = "-c timezone=UTC"
 LOG_OPTIONS: Final = (
     "-c timezone=UTC -c jit=off -c synchronous_commit=off -c plan_cache_mode=force_generic_plan"
@@ -70,8 +71,13 @@ def conninfo(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def make_engine(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0) -> AsyncEngine:
-    """Return an engine of `pool_size` connections; a caller waits `pool_timeout` s for one."""
+def make_engine(
+    url: str, *, pool_size: int = 10, pool_timeout: float = 5.0, options: str = RETRIEVAL_OPTIONS
+) -> AsyncEngine:
+    """Return an engine of `pool_size` connections; a caller waits `pool_timeout` s for one.
+
+    `options` are PostgreSQL's for each connection: `REQUEST_OPTIONS` or `RETRIEVAL_OPTIONS`.
+    """
     engine = create_async_engine(
         database_url(url),
         poolclass=FairPool,
@@ -81,7 +87,7 @@ def make_engine(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0) -> 
         pool_pre_ping=True,
         hide_parameters=True,
         connect_args={
-            "options": RETRIEVAL_OPTIONS,
+            "options": options,
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "async_creator_fn": Connection.connect,
         },
@@ -140,7 +146,7 @@ def make_sessions(engine: AsyncEngine) -> Sessions:
     writes = make_writes(url)
     reads = Reads(
         conninfo(url),
-        options=READ_OPTIONS,
+        options=REQUEST_OPTIONS,
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         patience=READ_PATIENCE_SECONDS,
     )

@@ -20,7 +20,7 @@ from agent.models import make_chat_model
 from api.auth import make_token
 from api.bootstrap import Services
 from api.settings import Settings
-from db.engine import make_engine, make_sessions
+from db.engine import REQUEST_OPTIONS, make_engine, make_sessions
 from tests.agents import opened
 from tests.service import JWT
 from tools.embedders import SCRIPTED_MODEL, Embedder
@@ -77,7 +77,10 @@ class HostedApp:
             self.raised.append(error)
 
     async def _open(self) -> None:
-        engine, system = make_engine(self._app_url), make_engine(self._database_url)
+        engine, system = (
+            make_engine(self._app_url, options=REQUEST_OPTIONS),
+            make_engine(self._database_url),
+        )
         self._stack.push_async_callback(engine.dispose)
         self._stack.push_async_callback(system.dispose)
         clients = make_http_clients(timeout=5)

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.migrations import migrate
 from db.embedded import open_embedded
-from db.engine import Sessions, conninfo, make_engine, make_sessions
+from db.engine import REQUEST_OPTIONS, Sessions, conninfo, make_engine, make_sessions
 from db.engine import database_url as normalise
 from db.tenancy import APP_ROLE
 from tests.scratch import open_scratch
@@ -145,7 +145,7 @@ def as_app(url: str, app_login: dict[str, str]) -> str:
 @pytest_asyncio.fixture
 async def app_engine(app_url: str) -> AsyncIterator[AsyncEngine]:
     """Yield an engine that requests work on."""
-    engine = make_engine(app_url)
+    engine = make_engine(app_url, options=REQUEST_OPTIONS)
     yield engine
     await engine.dispose()
 

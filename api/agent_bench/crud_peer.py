@@ -22,7 +22,7 @@ from db import outbox
 from db.base import new_id, utc_now
 from db.counts import count_up_to
 from db.embeddings import PENDING, Embeddings, StoredChunk
-from db.engine import Sessions, make_engine, make_sessions
+from db.engine import REQUEST_OPTIONS, Sessions, make_engine, make_sessions
 from db.enums import GoalPriority, GoalStatus
 from db.events import DomainEvent, GoalCreated, GoalUpdated
 from db.goals import GoalFilter, Goals
@@ -167,7 +167,8 @@ def _record(session: AsyncSession, event: DomainEvent, user_id: str, at: datetim
 def main() -> None:
     """Serve until SIGTERM; where it listens is in uvicorn's log."""
     end_with_parent()
-    app = create_bare(make_sessions(make_engine(os.environ["DATABASE_URL"])))
+    engine = make_engine(os.environ["DATABASE_URL"], options=REQUEST_OPTIONS)
+    app = create_bare(make_sessions(engine))
     uvicorn.run(app, host="127.0.0.1", port=0, access_log=False)
 
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.engine import conninfo, make_engine, make_sessions
+from db.engine import REQUEST_OPTIONS, conninfo, make_engine, make_sessions
 from db.enums import EventType
 from db.goals import GoalFilter
 from db.snapshots import SnapshotFilter
@@ -81,7 +81,10 @@ Counting = Callable[[], AbstractAsyncContextManager[tuple[AsyncSession, Counter[
 @pytest_asyncio.fixture
 async def counting(crowded_url: str, app_login: dict[str, str]) -> AsyncIterator[Counting]:
     """Yield what opens one of Ana's transactions and counts what it scans."""
-    owner, requests = make_engine(crowded_url), make_engine(as_app(crowded_url, app_login))
+    owner, requests = (
+        make_engine(crowded_url),
+        make_engine(as_app(crowded_url, app_login), options=REQUEST_OPTIONS),
+    )
     yield partial(counting_scans, make_sessions(requests), make_sessions(owner), ANA)
     await requests.dispose()
     await owner.dispose()

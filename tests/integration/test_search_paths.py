@@ -20,7 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 import db.retrieval
-from db.engine import Sessions, conninfo, make_engine, make_sessions
+from db.engine import REQUEST_OPTIONS, Sessions, conninfo, make_engine, make_sessions
 from db.reads import Statement, read
 from db.retrieval import EXACT_UP_TO_ROWS, Found, Retrieval, Scope
 from db.tenancy import bind_tenant
@@ -81,7 +81,7 @@ def _copy_rows(connection: psycopg.Connection, owner: str, vectors: list[Vector]
 @pytest_asyncio.fixture
 async def crowd(crowded_url: str, app_login: dict[str, str]) -> AsyncIterator[AsyncEngine]:
     """Yield an engine of requests for the crowded database."""
-    engine = make_engine(as_app(crowded_url, app_login))
+    engine = make_engine(as_app(crowded_url, app_login), options=REQUEST_OPTIONS)
     yield engine
     await engine.dispose()
 

@@ -1,6 +1,7 @@
 """Reading past the session: in its transaction once that has begun, and whatever connections do."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -9,12 +10,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from api.bootstrap import open_services
+from api.settings import Settings
 from db.base import new_id
-from db.engine import READ_OPTIONS, Sessions, conninfo, make_engine, make_sessions
+from db.engine import REQUEST_OPTIONS, Sessions, conninfo, make_engine, make_sessions
 from db.reads import CONNECTIONS, READS, Reads, execute, is_past, make_statement, read, write
 from db.retrieval import Retrieval, Scope
 from tests.database import connect
 from tests.embedded_rows import MADE_AT, Row, axis, insert_rows
+from tests.service import JWT
 from tools.indexing import ENTITY_TYPES
 from tools.users import get_or_create_user
 
@@ -136,7 +140,7 @@ async def test_a_search_that_is_cancelled_leaves_nothing_behind(
 
 
 async def test_who_waits_too_long_for_a_connection_is_told(database_url: str) -> None:
-    reads = Reads(conninfo(database_url), options=READ_OPTIONS, connect_timeout=3, patience=0.2)
+    reads = Reads(conninfo(database_url), options=REQUEST_OPTIONS, connect_timeout=3, patience=0.2)
     sleeping = [asyncio.create_task(reads.read(SLEEP, [60])) for _ in range(CONNECTIONS)]
     await asyncio.sleep(0)
 
@@ -217,3 +221,24 @@ async def test_what_writes_meets_no_connection_that_the_server_has_ended(
 
     async with sessions() as session:
         assert await read(session, NAME, {"id": ana}) == [("Ana",)]
+
+
+async def test_what_a_request_does_in_its_transaction_is_planned_once(
+    database_url: str, app_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(
+        _env_file=None,
+        DATABASE_URL=database_url,
+        DATABASE_APP_URL=app_url,
+        GOALS_JWT_SECRET=JWT.secret.decode(),
+        GOALS_HOME=str(tmp_path),
+        GOALS_EMBEDDINGS="scripted",
+    )
+
+    async with open_services(settings, with_agent=False) as services:
+        async with services.sessions.begin() as session:
+            requests = await session.scalar(text("show plan_cache_mode"))
+        async with services.system.begin() as session:
+            others = await session.scalar(text("show plan_cache_mode"))
+
+    assert (requests, others) == ("force_generic_plan", "force_custom_plan")
