@@ -57,12 +57,12 @@ evals: $(READY) ## Hold the agent's quality against the baseline, offline (EVALS
 bench: $(READY) ## Measure the way of the events beside its limits (BENCH=options)
 	@$(BIN)/python -m tests.rabbitmq $(BIN)/goals bench events $(BENCH)
 
-check: $(READY) ## Check style, types, import direction and the locks
+check: $(READY) ## Check style, types, the layout of the house and the locks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/unit/test_lock.py
+	$(BIN)/pytest -q tests/unit/test_lock.py tests/test_architecture.py
 
 format: $(READY) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format

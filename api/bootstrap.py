@@ -3,19 +3,17 @@
 import asyncio
 import contextlib
 import os
-import secrets
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from api.auth import JwtConfig
 from api.checkpoints import open_checkpoints
 from api.directory import open_directory
+from api.issuer import open_issuer, own_issuer
 from api.tenancy import Tenancy, app_url_of, open_tenancy
 from api.tracing import trace_database
 from db.base import utc_now
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     from tools.known_vectors import KnownVectors
     from tools.usage import Budget
 
-SECRET_FILE: Final = "jwt.secret"  # noqa: S105 - a file's name
 SYSTEM_CONNECTIONS: Final = 2
 
 
@@ -205,7 +202,7 @@ async def open_services(
             system=make_sessions(system),
             tenancy=tenancy,
             embedder=embedder,
-            jwt=await stack.enter_async_context(_open_issuer(settings, clients)),
+            jwt=await stack.enter_async_context(open_issuer(settings, clients)),
             agent=agent,
             rates=_rates_of(settings, sessions),
             known_vectors=known_vectors,
@@ -274,85 +271,6 @@ def _rates_of(settings: "Settings", sessions: Sessions) -> "RateLimits":
         models=settings.rate_models,
         sign_in=settings.rate_sign_in,
     )
-
-
-@contextlib.asynccontextmanager
-async def _open_issuer(
-    settings: "Settings", clients: "HttpClients"
-) -> AsyncIterator["JwtConfig | KeySet"]:
-    """Yield what tokens are checked with: our secret, or the keys of GOALS_JWKS_URL."""
-    import jwt  # noqa: F401 - a tenth of a second, not to be spent in the first request
-
-    if settings.jwks_url is None:
-        yield jwt_config(settings)
-        return
-
-    keys = make_key_set(settings, clients)
-    async with keys.kept_fresh():
-        yield keys
-
-
-def make_key_set(settings: "Settings", clients: "HttpClients") -> "KeySet":
-    """Return the keys of GOALS_JWKS_URL, not fetched yet. Raises SetupError for contradictions."""
-    from api.jwks import KeySet
-
-    assert settings.jwks_url is not None
-    if settings.jwt_secret is not None:
-        raise SetupError(
-            "GOALS_JWT_SECRET and GOALS_JWKS_URL are both set: tokens are signed by one of them"
-        )
-    if settings.sign_in:
-        raise SetupError(
-            "GOALS_SIGN_IN needs GOALS_JWT_SECRET: GOALS_JWKS_URL has another issuer's keys"
-        )
-    if "jwt_issuer" not in settings.model_fields_set:
-        raise SetupError("GOALS_JWT_ISSUER is not set: it is the `iss` of GOALS_JWKS_URL's tokens")
-    return KeySet(
-        settings.jwks_url,
-        client=clients.asynchronous,
-        issuer=settings.jwt_issuer,
-        audience=settings.jwt_audience,
-    )
-
-
-def own_issuer(jwt: "JwtConfig | KeySet") -> JwtConfig:
-    """Return `jwt` if it can sign. Raises SetupError where it only knows another issuer's keys."""
-    if not isinstance(jwt, JwtConfig):
-        raise SetupError("tokens come from the issuer of GOALS_JWKS_URL: get one there")
-    return jwt
-
-
-def jwt_config(settings: "Settings") -> JwtConfig:
-    """Return what tokens are checked with; the embedded mode makes and keeps its own secret.
-
-    Raises SetupError where one's own database has no secret configured, where it is too short, and
-    where tokens are another issuer's.
-    """
-    if settings.jwks_url is not None:
-        raise SetupError("tokens come from the issuer of GOALS_JWKS_URL: get one there")
-    if settings.jwt_secret is not None:
-        secret = settings.jwt_secret.get_secret_value().encode()
-    elif settings.database_url is not None:
-        raise SetupError(
-            "GOALS_JWT_SECRET is not set: it has no default where DATABASE_URL is set; "
-            "make one with `openssl rand -base64 48`"
-        )
-    else:
-        secret = _kept_secret(settings.home / SECRET_FILE)
-    return JwtConfig(secret=secret, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
-
-
-def _kept_secret(path: Path) -> bytes:
-    """Return the secret kept at `path`; make it if there is none, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        descriptor, made = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48))
-        with contextlib.suppress(FileExistsError):
-            os.link(made, path)
-        Path(made).unlink()
-    return path.read_bytes()
 
 
 @contextlib.asynccontextmanager

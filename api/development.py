@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from api.auth import make_token
-from api.bootstrap import jwt_config, open_database
+from api.bootstrap import open_database
+from api.issuer import jwt_config
 from api.settings import Settings
 from db.base import utc_now
 from db.embedded import psql_program

@@ -320,7 +320,7 @@ def _embeddings(settings: Settings) -> Finding:
 
 
 def _secret(settings: Settings) -> Finding:
-    from api.bootstrap import jwt_config
+    from api.issuer import jwt_config
 
     if settings.jwks_url is not None:
         return _keys(settings)
@@ -335,7 +335,7 @@ def _secret(settings: Settings) -> Finding:
 def _keys(settings: Settings) -> Finding:
     import asyncio
 
-    from api.bootstrap import make_key_set
+    from api.issuer import make_key_set
     from api.jwks import fetch_document, parse_keys
     from tools.http import make_http_clients
 

@@ -189,7 +189,7 @@ def run_stub(settings: Settings, *, port: int) -> None:
     import typer
     import uvicorn
 
-    from api.bootstrap import jwt_config
+    from api.issuer import jwt_config
 
     token = settings.users_token
     stub = create_stub(

@@ -16,7 +16,7 @@ import pytest_asyncio
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from api.bootstrap import jwt_config, make_key_set
+from api.issuer import jwt_config, make_key_set
 from api.jwks import MAX_DOCUMENT_BYTES, MAX_STALE_SECONDS, KeySet, checked_url, parse_keys
 from api.settings import Settings
 from tests.issuers import (
