@@ -1,5 +1,6 @@
 """What a run is given and never keeps: identity, database, models, limits, and what it has cost."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -54,8 +55,8 @@ class Meter:
 class AgentContext:
     """One user's run: `open_tools` opens a transaction as that user.
 
-    Without a `budget` nothing is limited or counted, as in evals. A talk that was opened with its
-    message has its `start`.
+    Without a `budget` nothing is limited or counted, as in evals. A talk that is opened with its
+    message has its `start`, which is still under way when its graph begins.
     """
 
     user_id: str
@@ -66,7 +67,7 @@ class AgentContext:
     budget: Budget | None = None
     courses_elsewhere: bool = False
     meter: Meter = field(default_factory=Meter)
-    start: Start | None = None
+    start: "asyncio.Future[Start] | None" = None
 
     async def reserve(self, tools: ToolContext, state: AgentState) -> None:
         """Take the run's share of the user's budget, once. Raises BudgetExceeded."""

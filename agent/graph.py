@@ -1,9 +1,8 @@
 """The state machine: retrieve → the job's node ⟲ → (review) → persist.
 
 The job's node asks the model and judges its words by code; where they are of no use it is next
-once more. A conversation goes load → converse ⇄ call_tools (its load is part of the statement that
-begins it, where nothing was begun before), and from there, where the model proposes something, to
-retrieve with that job, which then is always reviewed.
+once more. A conversation goes converse ⇄ call_tools, and from there, where the model proposes
+something, to retrieve with that job, which then is always reviewed.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -64,8 +63,7 @@ def build_graph(checkpointer: "BaseCheckpointSaver[Any] | None") -> "AgentGraph"
     for name, node in _NODES.items():
         graph.add_node(name, _announced(name, node))
 
-    graph.add_conditional_edges(START, Way(steps.after_start), ["load", "converse", "retrieve"])
-    graph.add_conditional_edges("load", Way(steps.after_load), ["converse", END])
+    graph.add_conditional_edges(START, Way(steps.after_start), ["converse", "retrieve"])
     graph.add_conditional_edges("converse", Way(converse.after_converse), ["call_tools", END])
     graph.add_conditional_edges("call_tools", Way(converse.after_tools), ["converse", "retrieve"])
     graph.add_conditional_edges("retrieve", Way(steps.after_retrieve), [*steps.JOBS, END])
@@ -80,7 +78,6 @@ def build_graph(checkpointer: "BaseCheckpointSaver[Any] | None") -> "AgentGraph"
 
 
 _NODES: Final[Mapping[str, Any]] = {
-    "load": steps.load,
     "converse": converse.converse,
     "call_tools": converse.call_tools,
     "retrieve": steps.retrieve,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.context import AgentContext
 from agent.review import Decisions, as_json
 from agent.state import AgentState, JobName, Json
-from agent.stream import RunEvent, StepFinished, StepStarted
+from agent.stream import RunEvent
 from agent.watch import watch_job
 from db.base import new_id
 from db.engine import UNAVAILABLE
@@ -36,6 +36,9 @@ LAST_WRITE: Final = "__last_write"
 """Set where the run's checkpoint is the last that is written of it and may be gone on from: then
 it is to be on the disk when the caller hears of it. Elsewhere nobody needs it, or the run's end
 is committed after it. Never stored."""
+START: Final = "__start"
+"""The statement that begins the run, where it is under way while the graph begins: a run that has
+not begun keeps no checkpoint. Never stored."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def begin(
     `key` is the caller's idempotency key; a detached run's is its own id, `run_id`.
     """
     saved_as = run_id or new_id("run")
-    return AgentState(
+    state = AgentState(
         job=job,
         request=request,
         operation_id=make_operation_id(user_id, job, key or saved_as),
@@ -69,6 +72,9 @@ def begin(
         thread_id=thread_id,
         subject={},
     )
+    if job == "converse":  # over what a run that is begun again has left in its checkpoint
+        state["messages"], state["rounds"] = [], 0
+    return state
 
 
 @dataclass(frozen=True)
@@ -138,13 +144,6 @@ async def stream_steps(
     from langgraph.types import Command
 
     _require_strict_checkpoints()
-    if context.start is not None and decisions is None:
-        from agent.nodes.steps import begun_with
-
-        state = begun_with(context.start, state)
-        if state["subject"] and listen:
-            yield StepStarted(step="load")
-            yield StepFinished(step="load")
     steps = context.limits.talk_steps if state.get("thread_id") else context.limits.steps
     new = decisions is None and not again
     is_detached = state.get("run_id") is not None
@@ -156,6 +155,7 @@ async def stream_steps(
             NEW_RUN: new,
             LAST_WRITE: last,
             ONE_SHOT: one_shot,
+            START: context.start,
         },
         "recursion_limit": steps,
         "metadata": {"user_id": context.user_id},  # by which an erased user's checkpoints are found

@@ -1,5 +1,6 @@
 """LangGraph's checkpoints: none is looked for where a run begins, one is kept where it ends."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -36,7 +37,7 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
     from psycopg import AsyncRawCursor
 
-    from agent.run import LAST_WRITE, NEW_RUN, ONE_SHOT
+    from agent.run import LAST_WRITE, NEW_RUN, ONE_SHOT, START
 
     writes = make_writes(url)
 
@@ -75,6 +76,8 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
 
         async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
             """Keep a checkpoint, and return the configuration that names it."""
+            if _never_began(config):
+                return config
             _user.set(_user_of(config))
             if config["configurable"].get(LAST_WRITE):
                 return await super().aput(config, checkpoint, metadata, new_versions)
@@ -117,8 +120,14 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
 
         async def aput_writes(self, config: Any, *given: Any, **named: Any) -> None:
             """Keep what a step has written before its checkpoint."""
+            if _never_began(config):
+                return
             _user.set(_user_of(config))
             await super().aput_writes(config, *given, **named)
+
+    def _never_began(config: Any) -> bool:
+        start: asyncio.Future[Any] | None = config["configurable"].get(START)
+        return start is not None and (start.cancelled() or not start.done())
 
     try:
         async with _open_pool(url) as pool:

@@ -28,9 +28,8 @@ Failpoint = Literal[
     "compact.swapped",
     "compact.before_delete",
     "erase.rows_gone",
-    "agent.load",
-    "agent.load.done",
     "agent.converse",
+    "agent.talk_begun",
     "agent.converse.done",
     "agent.call_tools",
     "agent.call_tools.done",
@@ -52,7 +51,7 @@ Failpoint = Literal[
     "run.before_end",
     "run.ended",
 ]
-"""`agent.load` is the begin of the graph's node `load`, `agent.load.done` what it did behind it."""
+"""`agent.converse` is the begin of the graph's node `converse`, `agent.converse.done` its end."""
 
 FAILPOINTS: Final[tuple[Failpoint, ...]] = get_args(Failpoint)
 

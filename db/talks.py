@@ -187,6 +187,22 @@ class Beginning:
     worker: str
     lease_until: datetime
 
+    def as_run(self, user_id: str, at: datetime, *, history_hash: str | None = None) -> Run:
+        """Return the run that begins: `history_hash` is that of its thread before the message."""
+        return Run(
+            id=self.run_id,
+            user_id=user_id,
+            thread_id=self.thread_id,
+            kind=self.kind,
+            state="running",
+            checkpoint_id=self.run_id,
+            request={**self.request, "history_hash": history_hash},
+            cancel_requested=False,
+            worker=self.worker,
+            lease_until=self.lease_until,
+            created_at=at,
+        )
+
 
 @dataclass(frozen=True)
 class Talk:
@@ -251,19 +267,7 @@ async def begin_talk(
     [(history_hash, started, is_new, reserved, *found)] = rows
     if not started:
         return None
-    run = Run(
-        id=new.run_id,
-        user_id=user_id,
-        thread_id=new.thread_id,
-        kind=new.kind,
-        state="running",
-        checkpoint_id=new.run_id,
-        request={**new.request, "history_hash": history_hash},
-        cancel_requested=False,
-        worker=new.worker,
-        lease_until=new.lease_until,
-        created_at=at,
-    )
+    run = new.as_run(user_id, at, history_hash=history_hash)
     talk = _talk(*found)
     if is_new and opening is not None:
         before = new.old[max(0, len(new.old) - opening.messages) :]

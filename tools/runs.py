@@ -1,7 +1,7 @@
 """Runs and their threads: begin one with what the user says or decides, and end it whole."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -45,14 +45,13 @@ class Said:
 
 @dataclass(frozen=True)
 class Start:
-    """What a run begins with that was opened with its message: read, reserved and told already.
+    """What a run begins with that was opened with its message: read and reserved already.
 
-    `told` is the first event's JSON; `reserved` is False where the day's budget left no room.
+    `reserved` is False where the day's budget left no room.
     """
 
     talk: Talk
     reserved: bool
-    told: str
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,11 @@ class Begun:
 class Opening:
     """What a run that is worked on at once needs, in the statement that begins it.
 
-    `first_event` makes the JSON of its first event from the ids of run and thread; `messages`,
-    `goals` and `tasks` say how many of them are read.
+    `first_event` is the JSON of its first event; `messages`, `goals` and `tasks` say how many of
+    them are read.
     """
 
-    first_event: Callable[[str, str], str]
+    first_event: str
     budget: Budget
     model: str
     messages: int
@@ -106,8 +105,7 @@ async def find_thread(tools: ToolContext, history: Sequence[Said]) -> str | None
     return await Threads(tools.session, tools.user_id).find_by_history(history_hash)
 
 
-async def begin_talk(
-    tools: ToolContext,
+def plan_talk(
     *,
     message: str,
     language: str | None,
@@ -116,29 +114,15 @@ async def begin_talk(
     thread_id: str | None = None,
     must_exist: bool = False,
     history: Sequence[Said] = (),
-    opening: Opening | None = None,
-    again: bool = False,
-) -> Begun:
-    """Begin a run with what the user says in a thread; a new thread begins with `history`.
+) -> Beginning:
+    """Return the run that shall begin with what the user says in a thread, all its ids known.
 
-    With an `opening` its first event is stored, its share of the budget reserved and its talk read
-    in the same statement.
-
-    `run_id` makes the call repeatable: the same again gives the run that there is. Few are, so it
-    is looked for only where the run cannot begin. Raises IntegrityError where the same was begun
-    before, or at this very moment: try it `again` in another transaction. Raises NotFound for a
-    thread that `must_exist` and does not, RunActive where another run is under way in it, Conflict
-    where the run was begun with another message.
+    A new thread begins with `history`; `run_id` makes its beginning repeatable.
     """
-    request = {"message": message, "language": language}
-    elsewhere = tools.directory.is_elsewhere
-    account = await preferences_of(tools) if elsewhere else None
-    if again and (known := await _known(tools, run_id, request)) is not None:
-        return known
     thread_id, message_id = thread_id or new_id("thr"), new_id("msg")
     first_line = message.strip().splitlines()[0] if message.strip() else ""
     said_before = chain(None, history)
-    new = Beginning(
+    return Beginning(
         thread_id=thread_id,
         may_be_new=not must_exist,
         title=first_line[:TITLE_CHARACTERS] or None,
@@ -147,12 +131,38 @@ async def begin_talk(
         hash_after=chain(said_before, [Said("user", message)]),
         run_id=run_id or new_id("run"),
         kind=TALK,
-        request={**request, "message_id": message_id, "thread_id": thread_id},
+        request={
+            "message": message,
+            "language": language,
+            "message_id": message_id,
+            "thread_id": thread_id,
+        },
         message_id=message_id,
         message=message,
         worker=lease.worker,
         lease_until=lease.until,
     )
+
+
+async def begin_talk(
+    tools: ToolContext, new: Beginning, *, opening: Opening | None = None, again: bool = False
+) -> Begun:
+    """Begin a run as planned.
+
+    With an `opening` its first event is stored, its share of the budget reserved and its talk read
+    in the same statement.
+
+    The same run again gives the one that there is. Few are repeated, so it is looked for only where
+    the run cannot begin. Raises IntegrityError where the same was begun before, or at this very
+    moment: try it `again` in another transaction. Raises NotFound for a thread that must exist and
+    does not, RunActive where another run is under way in it, Conflict where the run was begun with
+    another message.
+    """
+    request = {name: new.request[name] for name in ("message", "language")}
+    elsewhere = tools.directory.is_elsewhere
+    account = await preferences_of(tools) if elsewhere else None
+    if again and (known := await _known(tools, new.run_id, request)) is not None:
+        return known
     opened = None if opening is None else _opened(tools, new, opening)
     try:
         begun = await talks.begin_talk(
@@ -164,24 +174,23 @@ async def begin_talk(
             has_account=not elsewhere,
         )
     except NoThread as error:
-        if (known := await _known(tools, run_id, request)) is not None:
+        if (known := await _known(tools, new.run_id, request)) is not None:
             return known
         raise NotFound("there is no such thread") from error
     if begun is None:
-        if (known := await _known(tools, run_id, request)) is not None:
+        if (known := await _known(tools, new.run_id, request)) is not None:
             return known
         raise RunActive(UNDER_WAY)
     if opened is None:
         return Begun(begun.run, is_new=True)
     talk = replace(begun.talk, account=account) if elsewhere else begun.talk
-    start = Start(talk, begun.reserved, opened.first_event)
-    return Begun(begun.run, is_new=True, start=start)
+    return Begun(begun.run, is_new=True, start=Start(talk, begun.reserved))
 
 
 def _opened(tools: ToolContext, new: Beginning, opening: Opening) -> talks.Opening:
     budget = opening.budget
     return talks.Opening(
-        first_event=opening.first_event(new.run_id, new.thread_id),
+        first_event=opening.first_event,
         operation_id=make_operation_id(tools.user_id, TALK, new.run_id),
         model=opening.model,
         tokens=budget.run_tokens,

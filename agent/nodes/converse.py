@@ -14,6 +14,7 @@ from agent.context import HISTORY_MESSAGES, LATEST_GOALS, OPEN_TASKS, AgentConte
 from agent.disarm import disarm
 from agent.job import added
 from agent.links import unlink
+from agent.nodes.beginning import begun, chosen_by, result_of
 from agent.prompts import load_prompt
 from agent.sources import dashed, new_fence
 from agent.state import AgentState, Json
@@ -21,10 +22,12 @@ from agent.stream import TextDelta, TextEnded, TextStarted, ToolAnswered, ToolCa
 from agent.talk import Call, Spoken, talk
 from agent.token_budget import cut, estimate_tokens
 from agent.told import as_read, tell_no_words
-from db.base import new_id
+from db.base import new_id, utc_now
+from db.failpoints import hit
 from db.talks import Talk, read_talk
 from tools.context import ToolContext
 from tools.errors import StepLimit
+from tools.usage import budget_exceeded
 from tools.users import preferences_of
 
 ROUNDS: Final = 6
@@ -34,7 +37,32 @@ REPLY_TOKENS: Final = 700
 Context = Runtime[AgentContext]
 
 
-async def load(tools: ToolContext, state: AgentState) -> Talk:
+async def _begin(state: AgentState, context: AgentContext) -> AgentState:
+    """Return what a talk begins with; where it was finished before, its answer is all that is.
+
+    It was read, and its share of the budget reserved, with its message, but where the run was
+    taken up from another process. Raises BudgetExceeded where the day's are spent.
+    """
+    if context.start is None:
+        async with context.open_tools() as tools:
+            talk = await _read(tools, state)
+            if (result := result_of(talk.finished, state)) is not None:
+                return AgentState(result=result)
+            chosen = chosen_by(talk.account)
+            await context.reserve(tools, state)
+    else:
+        start = await context.start
+        talk = start.talk
+        if (result := result_of(talk.finished, state)) is not None:
+            return AgentState(result=result)
+        chosen = chosen_by(talk.account)
+        if not start.reserved:
+            raise budget_exceeded(utc_now())
+    subject = {"history": talk.said, "goals": talk.goals, "tasks": talk.tasks}
+    return begun(state, subject, chosen=chosen, otherwise=state["request"]["message"])
+
+
+async def _read(tools: ToolContext, state: AgentState) -> Talk:
     """Read what was said in the thread before this message, the latest goals and the open tasks."""
     elsewhere = tools.directory.is_elsewhere
     account = await preferences_of(tools) if elsewhere else None
@@ -52,17 +80,20 @@ async def load(tools: ToolContext, state: AgentState) -> Talk:
     return replace(talk, account=account) if elsewhere else talk
 
 
-def as_subject(talk: Talk) -> Json:
-    """Return what the prompt is made from."""
-    return {"history": talk.said, "goals": talk.goals, "tasks": talk.tasks}
-
-
 async def converse(state: AgentState, runtime: Context) -> AgentState:
     """Let the model have its turn; its words go out as they come.
 
-    Raises StepLimit where it has had too many, and the model errors of `agent.talk.talk`.
+    Before the first one what the talk is about is read, and its language settled. Raises StepLimit
+    where the model has had too many, BudgetExceeded, and the model errors of `agent.talk.talk`.
     """
     context, emit = runtime.context, runtime.stream_writer
+    change = AgentState()
+    if not state["rounds"]:
+        change = await _begin(state, context)
+        if change.get("result") is not None:
+            return change
+        state = {**state, **change}
+        hit("agent.talk_begun")
     if state["rounds"] >= ROUNDS:
         raise StepLimit(f"the model called tools {ROUNDS} times and did not come to an end")
     context.require_budget()
@@ -92,11 +123,10 @@ async def converse(state: AgentState, runtime: Context) -> AgentState:
         message, events = service_message(tell_no_words(state["language"]))
         for event in events:
             emit(event)
-    return AgentState(
-        messages=[*state["messages"], message],
-        rounds=state["rounds"] + 1,
-        tokens=added(state["tokens"], spoken.usage),
-    )
+    change["messages"] = [*state["messages"], message]
+    change["rounds"] = state["rounds"] + 1
+    change["tokens"] = added(state["tokens"], spoken.usage)
+    return change
 
 
 async def call_tools(state: AgentState, runtime: Context) -> AgentState:
@@ -121,7 +151,9 @@ async def call_tools(state: AgentState, runtime: Context) -> AgentState:
 
 
 def after_converse(state: AgentState) -> str:
-    """Go on to the tools, or end: the model has said what it had to say."""
+    """Go on to the tools, or end: the model has said what it had to say, or had so before."""
+    if state.get("result") is not None:
+        return "__end__"
     return "call_tools" if state["messages"][-1]["calls"] else "__end__"
 
 

@@ -75,6 +75,7 @@ async def complete_chat(
     begun = await _begin(hub, user_id, body, turn, key=key, is_retry=retries > 0)
     run, created = begun.run, int(begun.run.created_at.timestamp())
     if body.stream:
+        await hub.under_way(run.id)
         encoder = ChunkEncoder(body, run_id=run.id, created=created)
         events = hub.follow(user_id, run.id, early=True)
         return stream(events, encoder, headers=ids_of(begun), on_stop=STOPPED)

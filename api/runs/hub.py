@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy.exc import IntegrityError
 
 from agent.context import HISTORY_MESSAGES, LATEST_GOALS, OPEN_TASKS
-from agent.metrics import ACTIVE_RUNS
 from agent.review import Action, Decisions, as_json, complete
 from agent.run import require_possible
 from agent.stream import ENDS, Gap
 from api.runs.log import STOPPING, EventLog, Live, Stored, follow_live
-from api.runs.work import RUN_STARTED, Work, first_event, work_on
+from api.runs.tasks import RunTasks
+from api.runs.work import Work, first_event
 from db.base import new_id
 from db.conversation_models import Interrupt, Run
 from db.engine import UNAVAILABLE, make_in_flight, make_writes
@@ -32,11 +32,11 @@ from tools.runs import (
     Lease,
     Opening,
     Said,
-    Start,
     begin_decision,
     begin_talk,
     get_question,
     get_run,
+    plan_talk,
 )
 
 if TYPE_CHECKING:
@@ -52,18 +52,6 @@ HEARTBEAT_SECONDS: Final = 10.0
 PAGE: Final = 1_000
 
 
-@dataclass(frozen=True)
-class _Task:
-    work: Work
-    task: "asyncio.Task[None]"
-
-    def cancel(self) -> None:
-        """Cancel the run as its user wants; one that is ending ends as it would."""
-        if not self.work.ending:
-            self.work.cancelled = True
-            self.task.cancel()
-
-
 @dataclass
 class RunHub:
     """All runs of one process; open it with `open_hub`."""
@@ -76,7 +64,11 @@ class RunHub:
     """Set when this process begins no more runs: what it is asked for, another one does."""
     _handed_back: bool = False
     _leases: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _tasks: dict[str, _Task] = field(default_factory=dict)
+    _tasks: RunTasks = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work on nothing yet."""
+        self._tasks = RunTasks(self.services, self.log, self.worker)
 
     @property
     def active(self) -> int:
@@ -102,40 +94,42 @@ class RunHub:
     ) -> Begun:
         """Begin a run with what the user says: see `tools.runs.begin_talk`.
 
-        A run that is not `durable` at once is like its events: where PostgreSQL itself crashes in
-        the next half second it may be gone, and whoever listens to it hears no end.
+        Its graph begins while it is stored. A run that is not `durable` at once is like its events:
+        where PostgreSQL itself crashes in the next half second it may be gone, and whoever listens
+        to it hears no end.
         """
+        new = plan_talk(
+            message=message,
+            language=language,
+            lease=self.lease(),
+            run_id=run_id,
+            thread_id=thread_id,
+            must_exist=must_exist,
+            history=history,
+        )
+        opening = self._opening(first_event(new.run_id, new.thread_id))
 
-        async def begin(*, again: bool = False) -> Begun:
+        async def store(*, again: bool = False) -> Begun:
             async with self.services.open_tools(user_id) as tools:
                 if durable:
                     await tools.session.connection()
-                return await begin_talk(
-                    tools,
-                    message=message,
-                    language=language,
-                    lease=self.lease(),
-                    run_id=run_id,
-                    thread_id=thread_id,
-                    must_exist=must_exist,
-                    history=history,
-                    opening=self._opening(),
-                    again=again,
-                )
+                return await begin_talk(tools, new, opening=opening, again=again)
 
-        try:
-            begun = await begin()
-        except IntegrityError:  # the same run was begun before, or the same thread at this moment
-            begun = await begin(again=True)
-        bind_log(run_id=begun.run.id)
-        if begun.is_new:
-            self._begin(begun.run, start=begun.start)
+        run = new.as_run(user_id, self.services.now())
+        with self._tasks.begin_beside(run, told=opening.first_event) as go_on:
+            try:
+                begun = await store()
+            except IntegrityError:  # the same run, or another of the same thread, at this moment
+                begun = await store(again=True)
+            bind_log(run_id=begun.run.id)
+            if begun.start is not None and not self.stopping.is_set():
+                go_on(begun.run, begun.start)
         return begun
 
-    def _opening(self) -> Opening:
+    def _opening(self, first: str) -> Opening:
         assert self.services.agent is not None, "runs need the agent"
         return Opening(
-            first_event=first_event,
+            first_event=first,
             budget=self.services.budget,
             model=self.services.agent.chat.name,
             messages=HISTORY_MESSAGES - 1,
@@ -187,6 +181,15 @@ class RunHub:
             await asyncio.wait([mine.task])
         async with self.services.open_tools(user_id) as tools:
             return await get_run(tools, run_id)
+
+    async def under_way(self, run_id: str) -> None:
+        """Return when the run's first step has begun; at once, where it is not worked on here.
+
+        An answer that begins behind that does not hold up the call of the model.
+        """
+        mine = self._tasks.get(run_id)
+        if mine is not None:
+            await mine.work.live.second()
 
     async def follow(
         self, user_id: str, run_id: str, *, after: int = 0, early: bool = False
@@ -262,38 +265,19 @@ class RunHub:
         *,
         question: Interrupt | None = None,
         told: ToldBefore = NOTHING_TOLD,
-        start: Start | None = None,
     ) -> None:
         if self.stopping.is_set():
             return
-        shown = [] if start is None else [Stored(told.next_seq, RUN_STARTED, start.told)]
         work = Work(
             run=run,
             user_id=run.user_id,
-            live=Live(run.id, told.next_seq, shown),
-            start=start,
+            live=Live(run.id, told.next_seq),
             worker=self.worker,
             question=question,
             attempt=told.attempts + 1,
             cancelled=run.cancel_requested,
         )
-        task = asyncio.create_task(self._work(work), name=run.id)
-        self._tasks[run.id] = _Task(work, task)
-
-    async def _work(self, work: Work) -> None:
-        bind_log(user_id=work.user_id, run_id=work.run.id)
-        active = ACTIVE_RUNS.labels(kind=work.run.kind)
-        active.inc()
-        try:
-            await work_on(work, services=self.services, log=self.log)
-        except asyncio.CancelledError:
-            pass
-        except Exception:
-            log.exception("run.lost", run_id=work.run.id)
-        finally:
-            active.dec()
-            self._tasks.pop(work.run.id, None)
-            work.live.end()
+        self._tasks.begin(work)
 
     async def keep(self) -> None:
         """Hold the leases of the runs here, and take up what nobody holds, until cancelled."""
@@ -315,7 +299,10 @@ class RunHub:
             return
         async with self.services.system.begin() as session:
             cancelled = await renew_leases(
-                session, worker=self.worker, run_ids=list(self._tasks), until=self.lease().until
+                session,
+                worker=self.worker,
+                run_ids=self._tasks.ids,
+                until=self.lease().until,
             )
         for run_id in cancelled:
             mine = self._tasks.get(run_id)
@@ -351,7 +338,7 @@ class RunHub:
         """
         self.stopping.set()
         if self._tasks:
-            await asyncio.wait([one.task for one in self._tasks.values()], timeout=patience)
+            await asyncio.wait([one.task for one in self._tasks], timeout=patience)
         await self.close()
 
     async def close(self) -> None:
@@ -363,7 +350,7 @@ class RunHub:
             self._handed_back = True
 
     async def _hand_back(self) -> None:
-        tasks = list(self._tasks.values())
+        tasks = list(self._tasks)
         for one in tasks:
             if not one.work.ending:
                 one.task.cancel()

@@ -67,7 +67,8 @@ class Work:
     live: Live
     worker: str
     question: Interrupt | None = None
-    start: runs.Start | None = None
+    start: asyncio.Future[runs.Start] | None = None
+    """Where the run is begun while its row is stored: what it begins with, once it is."""
     attempt: int = 1
     cancelled: bool = False
     ending: bool = False
@@ -77,6 +78,11 @@ class Work:
     open_text: str | None = None
     state: EndState | None = None
     """How it ended, once that is stored."""
+
+    async def stored(self) -> None:
+        """Return once the run is stored: nothing is told of it before."""
+        if self.start is not None:
+            await self.start
 
     @property
     def text(self) -> str:
@@ -126,6 +132,7 @@ async def work_on(work: Work, *, services: "Services", log: EventLog) -> None:
     except Exception:
         _log_unexpected(work)
         error = GoalsError("the run failed; the service's log says why")
+    await work.stored()
     work.ending = True
     await _end(work, teller, context, services, log, error)
 
@@ -177,6 +184,7 @@ async def _go(work: Work, teller: _Teller, context: AgentContext, services: "Ser
         again=work.attempt > 1,
     )
     async for step in steps:
+        await work.stored()
         if isinstance(step, StepDone):
             work.result = step.change.get("result") or work.result
             work.proposal = step.change.get("proposal") or work.proposal

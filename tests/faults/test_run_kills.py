@@ -32,8 +32,8 @@ SECRET: Final = "a secret of fault tests, at least 32 bytes"
 MESSAGE: Final = {"message": "Quiero aprender a probar mi API"}
 OTHER_WAYS: Final = ("agent.break_down_goal", "agent.change_status", "agent.validate_code")
 DAILY: Final = frozenset({"agent.persist.done"})
-TAKEN_UP: Final = "agent.load"
-"""A talk is read with its message: only who takes one up comes to that node."""
+READ_AGAIN: Final = "agent.talk_begun"
+"""A talk is read with its message: who takes one up reads it again, and is killed there too."""
 
 
 def cases() -> Iterator[Any]:
@@ -41,8 +41,8 @@ def cases() -> Iterator[Any]:
     for failpoint in FAILPOINTS:
         if failpoint.startswith(("agent.", "run.")) and not failpoint.startswith(OTHER_WAYS):
             marks = [] if failpoint in DAILY else [pytest.mark.faults]
-            before = ["agent.converse"] if failpoint.startswith(TAKEN_UP) else []
-            yield pytest.param([*before, failpoint], id=failpoint, marks=marks)
+            times = 2 if failpoint == READ_AGAIN else 1
+            yield pytest.param([failpoint] * times, id=failpoint, marks=marks)
 
 
 @dataclass

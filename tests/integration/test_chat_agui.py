@@ -18,8 +18,7 @@ from tests.talkers import PlayedModel, Turn, frames, played
 EVENTS: TypeAdapter[Any] = TypeAdapter(Event)
 PROPOSE = Turn(calls=[("propose_goals", {"wish": "probar mi API con pytest", "count": 2})])
 GOLDEN_PROPOSAL = """
-RUN_STARTED STEP_STARTED:load STEP_FINISHED:load
-STEP_STARTED:converse STEP_FINISHED:converse
+RUN_STARTED STEP_STARTED:converse STEP_FINISHED:converse
 STEP_STARTED:call_tools TOOL_CALL_START TOOL_CALL_ARGS TOOL_CALL_END TOOL_CALL_RESULT
 STEP_FINISHED:call_tools
 STEP_STARTED:retrieve STEP_FINISHED:retrieve

@@ -88,6 +88,35 @@ async def test_a_run_whose_process_has_gone_is_begun_again(service: Service) -> 
     assert events[-1].message.text == "Hola, todo bien."
 
 
+async def test_a_run_whose_process_went_when_it_had_asked_asks_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await service.sign_in("ana")
+    propose = Turn(calls=[("propose_goals", {"wish": "probar", "count": 2})])
+
+    def gone(point: str) -> None:
+        if point == "run.before_end":
+            raise asyncio.CancelledError
+
+    async with hub_of(service, propose) as hub:
+        with monkeypatch.context() as patch:
+            patch.setattr("api.runs.work.hit", gone)
+            begun = await hub.talk(ana.id, message="quiero")
+            task = hub._tasks.get(begun.run.id)
+            assert task is not None
+            await asyncio.wait([task.task])
+        async with service.services.system.begin() as session:
+            await session.execute(text("update runs set lease_until = timestamp '2020-01-01'"))
+
+        await hub.take_over()
+
+        [*_, last] = await told(hub, ana.id, begun.run.id)
+        async with service.services.system() as session:
+            questions = (await session.execute(text("select id from interrupts"))).scalars().all()
+    assert (last.type, last.outcome) == ("run_finished", "interrupt")
+    assert questions == [last.question.id]
+
+
 async def test_who_follows_early_misses_nothing_of_a_run_that_is_begun_again(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

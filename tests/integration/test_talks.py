@@ -20,9 +20,20 @@ from tools.context import ToolContext
 from tools.embedders import SCRIPTED_MODEL, Embedder
 from tools.embedding_models import ScriptedEmbeddings
 from tools.errors import NotFound, RunActive
-from tools.runs import Begun, Lease, Opening, Said, begin_talk, chain, find_thread, own_run_id
+from tools.runs import (
+    Begun,
+    Lease,
+    Opening,
+    Said,
+    begin_talk,
+    chain,
+    find_thread,
+    own_run_id,
+    plan_talk,
+)
 from tools.usage import Budget
 
+FIRST = '{"type": "run_started"}'
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEYED = own_run_id("usr_ana", "a key")
 LEASE = Lease("w1", NOW + timedelta(seconds=30))
@@ -38,11 +49,18 @@ def tools_of(session: Any, user_id: str) -> ToolContext:
     return ToolContext(session, user_id, embedder, NOW, "tests")
 
 
-async def begin(sessions: Sessions, user_id: str, message: str, **given: Any) -> Begun:
+async def begin(
+    sessions: Sessions,
+    user_id: str,
+    message: str,
+    *,
+    opening: Opening | None = None,
+    again: bool = False,
+    **given: Any,
+) -> Begun:
+    new = plan_talk(message=message, language=None, lease=LEASE, **given)
     async with sessions.begin() as session:
-        return await begin_talk(
-            tools_of(session, user_id), message=message, language=None, lease=LEASE, **given
-        )
+        return await begin_talk(tools_of(session, user_id), new, opening=opening, again=again)
 
 
 async def end(sessions: Sessions, run: Run) -> None:
@@ -199,7 +217,7 @@ def opening(*, day_tokens: int, messages: int = 39) -> Opening:
         output_price=None,
     )
     return Opening(
-        lambda run_id, thread_id: f'{{"run": "{run_id}", "thread": "{thread_id}"}}',
+        FIRST,
         budget,
         "m",
         messages,
@@ -210,7 +228,7 @@ def opening(*, day_tokens: int, messages: int = 39) -> Opening:
 
 USED = text("select reserved_tokens, reserved_calls from usage_days where user_id = :id")
 RESERVED = text("select state, reserved_tokens, model from usage_records where user_id = :id")
-EVENTS = text("select seq, type, data ->> 'run' from run_events")
+EVENTS = text("select run_id, seq, type, data::text from run_events")
 
 
 async def test_an_opened_talk_is_told_reserved_and_read_in_one(sessions: Sessions) -> None:
@@ -226,7 +244,7 @@ async def test_an_opened_talk_is_told_reserved_and_read_in_one(sessions: Session
     assert begun.start.talk.said == [{"role": "assistant", "content": "Dime"}]
     assert begun.start.talk.account == {}
     async with sessions() as session:
-        assert (await session.execute(EVENTS)).all() == [(1, "run_started", begun.run.id)]
+        assert (await session.execute(EVENTS)).all() == [(begun.run.id, 1, "run_started", FIRST)]
         assert (await session.execute(USED, {"id": ana})).all() == [(60, 3)]
         assert (await session.execute(RESERVED, {"id": ana})).all() == [("reserved", 60, "m")]
 
@@ -279,9 +297,8 @@ async def test_a_talk_under_a_key_begins_without_a_transaction_of_the_session(
     ana = await add_user(sessions, "ana")
 
     async with sessions.begin() as session:
-        begun = await begin_talk(
-            tools_of(session, ana), message="Hola", language=None, lease=LEASE, run_id=KEYED
-        )
+        new = plan_talk(message="Hola", language=None, lease=LEASE, run_id=KEYED)
+        begun = await begin_talk(tools_of(session, ana), new)
         has_begun = holds_connection(session)
 
     assert begun.is_new
