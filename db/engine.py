@@ -7,7 +7,7 @@ A request's connections plan a statement once, as does what a session reads past
 believes of HNSW's cost would have it so.
 """
 
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -16,13 +16,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
+    AsyncSessionTransaction,
     async_sessionmaker,
     create_async_engine,
 )
 
 from db.fair_pool import FairPool
 from db.in_flight import InFlight
-from db.outbox import RecordingSession
+from db.outbox import RecordingSession, has_to_send
 from db.reads import READS, WRITES, Reads, is_alive
 from db.watch import Connection
 
@@ -41,14 +42,35 @@ LOG_OPTIONS: Final = (
 
 
 class LightSession(AsyncSession):
-    """A session that is closed at once where it has no transaction, without a task of its own."""
+    """A session that costs nothing where nothing is done in the database.
+
+    Its transaction begins with what is first done in it; without any there is none to end.
+    """
+
+    def begin(self) -> AsyncSessionTransaction:
+        """Return a block whose work is one transaction, committed at its end or rolled back."""
+        return _LightTransaction(self)
 
     async def __aexit__(self, *raised: Any) -> None:
-        """Close it."""
+        """Close it, without a task of its own where it has no transaction."""
         if self.in_transaction():
             await super().__aexit__(*raised)
         else:
             self.sync_session.close()
+
+
+class _LightTransaction(AsyncSessionTransaction):
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        session = self.session.sync_session
+        begun = session.get_transaction()
+        if begun is None and error is None and has_to_send(session):
+            begun = session.begin()
+        if begun is not None:
+            self.sync_transaction = self._assign_proxied(begun)
+            await super().__aexit__(kind, error, traceback)
 
 
 Sessions = async_sessionmaker[AsyncSession]

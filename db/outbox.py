@@ -78,6 +78,11 @@ def wait_first(session: Session, sql: str, parameters: Sequence[Any]) -> None:
     session.info.setdefault(WAITING, []).insert(0, (sql, parameters))
 
 
+def has_to_send(session: Session) -> bool:
+    """Tell whether something waits for the COMMIT."""
+    return RECORDED in session.info or WAITING in session.info
+
+
 @contextlib.contextmanager
 def begin_waits(session: AsyncSession | Session) -> Iterator[None]:
     """Let a transaction that begins in the block name its tenant with what is sent next.
