@@ -36,7 +36,7 @@ LAST_WRITE: Final = "__last_write"
 """Set where the run's checkpoint is the last that is written of it and may be gone on from: then
 it is to be on the disk when the caller hears of it. Elsewhere nobody needs it, or the run's end
 is committed after it. Never stored."""
-START: Final = "__start"
+BEGINS: Final = "__begins"
 """The statement that begins the run, where it is under way while the graph begins: a run that has
 not begun keeps no checkpoint. Never stored."""
 
@@ -155,7 +155,7 @@ async def stream_steps(
             NEW_RUN: new,
             LAST_WRITE: last,
             ONE_SHOT: one_shot,
-            START: context.start,
+            BEGINS: context.start,
         },
         "recursion_limit": steps,
         "metadata": {"user_id": context.user_id},  # by which an erased user's checkpoints are found

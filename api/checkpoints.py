@@ -37,7 +37,7 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
     from psycopg import AsyncRawCursor
 
-    from agent.run import LAST_WRITE, NEW_RUN, ONE_SHOT, START
+    from agent.run import BEGINS, LAST_WRITE, NEW_RUN, ONE_SHOT
 
     writes = make_writes(url)
 
@@ -126,7 +126,7 @@ async def open_checkpoints(url: str) -> AsyncIterator[Any]:
             await super().aput_writes(config, *given, **named)
 
     def _never_began(config: Any) -> bool:
-        start: asyncio.Future[Any] | None = config["configurable"].get(START)
+        start: asyncio.Future[Any] | None = config["configurable"].get(BEGINS)
         return start is not None and (start.cancelled() or not start.done())
 
     try:

@@ -98,12 +98,12 @@ async def converse(state: AgentState, runtime: Context) -> AgentState:
         raise StepLimit(f"the model called tools {ROUNDS} times and did not come to an end")
     context.require_budget()
     message_id = new_id("msg")
-    begun = False
+    has_spoken = False
 
     def on_text(text: str) -> None:
-        nonlocal begun
-        if not begun:
-            begun = True
+        nonlocal has_spoken
+        if not has_spoken:
+            has_spoken = True
             emit(TextStarted(message_id=message_id))
         emit(TextDelta(message_id=message_id, text=text))
 
@@ -116,7 +116,7 @@ async def converse(state: AgentState, runtime: Context) -> AgentState:
         on_text=on_text,
     )
     context.meter.add(spoken.usage)
-    if begun:
+    if has_spoken:
         emit(TextEnded(message_id=message_id))
     message = _as_message(message_id, spoken)
     if not spoken.calls and not spoken.text.strip():
