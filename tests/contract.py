@@ -6,6 +6,7 @@ Its requests run on an event loop of its own, in a thread; there the services ar
 import contextlib
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,6 +122,11 @@ class Exploration:
     """Requests that took something from the answer to another one."""
     wrong: list[str] = field(default_factory=list)
 
+    @property
+    def never_succeeded(self) -> set[str]:
+        """Return the operations that were sent, and never with success."""
+        return {name for name in self.sent if not self.succeeded[name]}
+
 
 def explore(
     database_url: str,
@@ -129,13 +135,15 @@ def explore(
     folder: Path,
     only: str = "",
     rounds: int = 1,
+    enough: Callable[[Exploration], bool] = lambda _found: False,
     **phases: Any,
 ) -> Exploration:
     """Let schemathesis send what it makes of the OpenAPI document, as two users.
 
     `only` is one operation's id; without it, all but the one that ends the users. `phases` are as
     in its configuration file; the stateful one, which ends where an answer is not what it was when
-    the same had been sent before, is begun `rounds` times. The users' tokens are left in `folder`.
+    the same had been sent before, is begun `rounds` times at most, until it is `enough`. The users'
+    tokens are left in `folder`.
     """
     identities = folder / "identities.json"
     hosted = HostedApp(database_url, app_url, identities)
@@ -156,6 +164,8 @@ def explore(
         )
         found = Exploration()
         for number in range(rounds):
+            if enough(found):
+                break
             schema.config.seed = SEED + number
             for phase in ("examples", "coverage", "fuzzing") if number else ():
                 schema.config.phases.get_by_name(name=phase).enabled = False
