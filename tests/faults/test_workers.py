@@ -60,10 +60,11 @@ def workers_of(pid: int) -> dict[int, psutil.Process]:
 
 
 def metrics_ports(log: Path) -> list[int]:
+    """Return where processes show their metrics; the log's last line may be half written."""
     return [
-        entry["port"]
-        for line in log.read_text().splitlines()
-        if line.startswith("{") and (entry := json.loads(line))["event"] == "metrics.listening"
+        json.loads(line)["port"]
+        for line in log.read_text().splitlines(keepends=True)
+        if line.endswith("\n") and '"metrics.listening"' in line
     ]
 
 
