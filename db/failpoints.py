@@ -51,7 +51,8 @@ Failpoint = Literal[
     "run.before_end",
     "run.ended",
 ]
-"""`agent.converse` is the begin of the graph's node `converse`, `agent.converse.done` its end."""
+"""`agent.converse` is the begin of the graph's node `converse`, `agent.converse.done` its end;
+`agent.talk_begun` comes when the talk is read and no model is asked yet."""
 
 FAILPOINTS: Final[tuple[Failpoint, ...]] = get_args(Failpoint)
 

@@ -187,8 +187,8 @@ class Beginning:
     worker: str
     lease_until: datetime
 
-    def as_run(self, user_id: str, at: datetime, *, history_hash: str | None = None) -> Run:
-        """Return the run that begins: `history_hash` is that of its thread before the message."""
+    def as_run(self, user_id: str, at: datetime) -> Run:
+        """Return the run that begins."""
         return Run(
             id=self.run_id,
             user_id=user_id,
@@ -196,7 +196,7 @@ class Beginning:
             kind=self.kind,
             state="running",
             checkpoint_id=self.run_id,
-            request={**self.request, "history_hash": history_hash},
+            request=self.request,
             cancel_requested=False,
             worker=self.worker,
             lease_until=self.lease_until,
@@ -267,7 +267,8 @@ async def begin_talk(
     [(history_hash, started, is_new, reserved, *found)] = rows
     if not started:
         return None
-    run = new.as_run(user_id, at, history_hash=history_hash)
+    run = new.as_run(user_id, at)
+    run.request = {**new.request, "history_hash": history_hash}
     talk = _talk(*found)
     if is_new and opening is not None:
         before = new.old[max(0, len(new.old) - opening.messages) :]

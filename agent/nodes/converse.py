@@ -25,7 +25,6 @@ from agent.told import as_read, tell_no_words
 from db.base import new_id, utc_now
 from db.failpoints import hit
 from db.talks import Talk, read_talk
-from tools.context import ToolContext
 from tools.errors import StepLimit
 from tools.usage import budget_exceeded
 from tools.users import preferences_of
@@ -43,40 +42,36 @@ async def _begin(state: AgentState, context: AgentContext) -> AgentState:
     It was read, and its share of the budget reserved, with its message, but where the run was
     taken up from another process. Raises BudgetExceeded where the day's are spent.
     """
-    if context.start is None:
+    start = None if context.start is None else await context.start
+    talk = await _read(state, context) if start is None else start.talk
+    if (result := result_of(talk.finished, state)) is not None:
+        return AgentState(result=result)
+    chosen = chosen_by(talk.account)
+    if start is None:
         async with context.open_tools() as tools:
-            talk = await _read(tools, state)
-            if (result := result_of(talk.finished, state)) is not None:
-                return AgentState(result=result)
-            chosen = chosen_by(talk.account)
             await context.reserve(tools, state)
-    else:
-        start = await context.start
-        talk = start.talk
-        if (result := result_of(talk.finished, state)) is not None:
-            return AgentState(result=result)
-        chosen = chosen_by(talk.account)
-        if not start.reserved:
-            raise budget_exceeded(utc_now())
+    elif not start.reserved:
+        raise budget_exceeded(utc_now())
     subject = {"history": talk.said, "goals": talk.goals, "tasks": talk.tasks}
     return begun(state, subject, chosen=chosen, otherwise=state["request"]["message"])
 
 
-async def _read(tools: ToolContext, state: AgentState) -> Talk:
+async def _read(state: AgentState, context: AgentContext) -> Talk:
     """Read what was said in the thread before this message, the latest goals and the open tasks."""
-    elsewhere = tools.directory.is_elsewhere
-    account = await preferences_of(tools) if elsewhere else None
-    talk = await read_talk(
-        tools.session,
-        tools.user_id,
-        has_account=not elsewhere,
-        operation_id=state["operation_id"],
-        thread_id=state["request"]["thread_id"],
-        message_id=state["request"]["message_id"],
-        messages=HISTORY_MESSAGES,
-        goals=LATEST_GOALS,
-        tasks=OPEN_TASKS,
-    )
+    async with context.open_tools() as tools:
+        elsewhere = tools.directory.is_elsewhere
+        account = await preferences_of(tools) if elsewhere else None
+        talk = await read_talk(
+            tools.session,
+            tools.user_id,
+            has_account=not elsewhere,
+            operation_id=state["operation_id"],
+            thread_id=state["request"]["thread_id"],
+            message_id=state["request"]["message_id"],
+            messages=HISTORY_MESSAGES,
+            goals=LATEST_GOALS,
+            tasks=OPEN_TASKS,
+        )
     return replace(talk, account=account) if elsewhere else talk
 
 

@@ -1,4 +1,4 @@
-"""The steps of a run: load of a talk; of every job retrieve, answer and check, persist."""
+"""The steps of every job: retrieve, answer and check, persist; and which comes after which."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence

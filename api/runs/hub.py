@@ -123,7 +123,7 @@ class RunHub:
                 begun = await store(again=True)
             bind_log(run_id=begun.run.id)
             if begun.start is not None and not self.stopping.is_set():
-                go_on(begun.run, begun.start)
+                go_on(begun.start)
         return begun
 
     def _opening(self, first: str) -> Opening:
@@ -189,7 +189,7 @@ class RunHub:
         """
         mine = self._tasks.get(run_id)
         if mine is not None:
-            await mine.work.live.second()
+            await mine.work.live.under_way()
 
     async def follow(
         self, user_id: str, run_id: str, *, after: int = 0, early: bool = False
@@ -301,7 +301,7 @@ class RunHub:
             cancelled = await renew_leases(
                 session,
                 worker=self.worker,
-                run_ids=self._tasks.ids,
+                run_ids=list(self._tasks),
                 until=self.lease().until,
             )
         for run_id in cancelled:
@@ -338,7 +338,7 @@ class RunHub:
         """
         self.stopping.set()
         if self._tasks:
-            await asyncio.wait([one.task for one in self._tasks], timeout=patience)
+            await asyncio.wait([one.task for one in self._tasks.values()], timeout=patience)
         await self.close()
 
     async def close(self) -> None:
@@ -350,7 +350,7 @@ class RunHub:
             self._handed_back = True
 
     async def _hand_back(self) -> None:
-        tasks = list(self._tasks)
+        tasks = list(self._tasks.values())
         for one in tasks:
             if not one.work.ending:
                 one.task.cancel()

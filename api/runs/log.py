@@ -75,7 +75,7 @@ class Live:
         """Return the place of the last event that is stored."""
         return self.first_seq - 1 + self.stored
 
-    async def second(self) -> None:
+    async def under_way(self) -> None:
         """Return when more was told than that the run has begun, or nothing more comes."""
         while len(self.events) < 2 and not self.over:
             await self.told.wait()

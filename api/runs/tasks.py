@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -33,9 +33,9 @@ class RunTask:
             self.task.cancel()
 
 
-@dataclass
-class RunTasks:
-    """The tasks of one process's runs, by run; one that is done is gone from here."""
+@dataclass(eq=False)
+class RunTasks(Mapping[str, RunTask]):
+    """The tasks of one process's runs, by the run's id; one that is done is gone from here."""
 
     services: "Services"
     events: EventLog
@@ -46,41 +46,31 @@ class RunTasks:
         """Return the number of runs that this process works on."""
         return len(self._tasks)
 
-    def __iter__(self) -> Iterator[RunTask]:
-        """Yield each of them, as they are now."""
-        return iter(list(self._tasks.values()))
+    def __iter__(self) -> Iterator[str]:
+        """Yield their ids."""
+        return iter(self._tasks)
 
-    def __contains__(self, run_id: str) -> bool:
-        """Tell whether this process works on the run."""
-        return run_id in self._tasks
-
-    @property
-    def ids(self) -> list[str]:
-        """Return the ids of the runs."""
-        return list(self._tasks)
-
-    def get(self, run_id: str) -> RunTask | None:
-        """Return the run's task, None where this process does not work on it."""
-        return self._tasks.get(run_id)
+    def __getitem__(self, run_id: str) -> RunTask:
+        """Return the run's task. Raises KeyError where this process does not work on it."""
+        return self._tasks[run_id]
 
     def begin(self, work: Work) -> None:
         """Work on a run that is stored."""
         self._tasks[work.run.id] = self._start(work)
 
     @contextlib.contextmanager
-    def begin_beside(self, run: Run, *, told: str) -> Iterator[Callable[[Run, Start], None]]:
+    def begin_beside(self, run: Run, *, told: str) -> Iterator[Callable[[Start], None]]:
         """Begin a run beside the block that stores it, with `told`, its first event's JSON.
 
-        What the block gets lets the run go on, as it was stored, with what was read. Until then it
-        tells nothing, asks nothing and keeps nothing; where it never is, there was no run.
+        What the block gets lets the stored run go on with what was read. Until then it tells
+        nothing, asks nothing and keeps nothing; where it is never called, there was no run.
         """
         start: asyncio.Future[Start] = asyncio.get_running_loop().create_future()
         live = Live(run.id, 1, [Stored(1, RUN_STARTED, told)])
         begun = self._start(Work(run, run.user_id, live, self.worker, start=start))
 
-        def go_on(stored: Run, read: Start) -> None:
-            begun.work.run = stored
-            self._tasks[stored.id] = begun
+        def go_on(read: Start) -> None:
+            self._tasks[run.id] = begun
             start.set_result(read)
 
         try:

@@ -92,4 +92,5 @@ def test_thousands_of_requests_of_two_users_get_what_is_documented(
     )
 
     assert not found.wrong, "\n\n".join([summary(found), *found.wrong])
-    assert enough(found), (summary(found), found.never_succeeded)
+    assert sum(found.sent.values()) >= 2_000, summary(found)
+    assert found.never_succeeded == WITHOUT_SUCCESS
